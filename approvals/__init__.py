@@ -1,0 +1,1 @@
+"""The gate: policies, routes, segregation of duties, decisions: the approvers' door."""

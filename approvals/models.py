@@ -1,0 +1,203 @@
+"""The authority matrix, the route each proposal got from it, who is excluded, what was shown, what was decided."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from approvals.states import DecisionKind, PolicyState, StepState
+from identity.models import ApprovalGroup
+from kernel.ids import Prefix, encode, new_id
+from proposals.models import Proposal
+
+
+class Policy(models.Model):
+    """One version of the authority matrix; immutable once it left draft."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    version = models.PositiveIntegerField(unique=True)
+    title = models.CharField(max_length=120)
+    state = models.CharField(max_length=10, choices=PolicyState, default=PolicyState.DRAFT)
+    digest = models.CharField(max_length=71, blank=True, help_text="Over all rows, fixed when the policy leaves draft")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    activated_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField()
+    activated_at = models.DateTimeField(null=True, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "policies"
+        constraints = [
+            models.UniqueConstraint(fields=["state"], condition=Q(state=PolicyState.ACTIVE), name="approvals_one_active_policy"),
+            models.CheckConstraint(condition=Q(state__in=PolicyState.values), name="approvals_policy_state_known"),
+            # A second person activates: the author is excluded here too, not only in the service.
+            models.CheckConstraint(
+                condition=Q(activated_by__isnull=True) | ~Q(activated_by=F("author")), name="approvals_author_never_activates"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=[PolicyState.DRAFT, PolicyState.REVIEW], activated_by__isnull=True)
+                | Q(state__in=[PolicyState.ACTIVE, PolicyState.RETIRED], activated_by__isnull=False, activated_at__isnull=False),
+                name="approvals_active_means_activated",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Return the version and title."""
+        return f"v{self.version} {self.title}"
+
+
+class PolicyRow(models.Model):
+    """One line of the matrix: what it matches and whom it asks. First match by priority."""
+
+    policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="rows")
+    priority = models.PositiveIntegerField()
+    title = models.CharField(max_length=120)
+    tool = models.CharField(max_length=64)
+    company = models.CharField(max_length=12, blank=True, help_text="Empty matches every company")
+    cost_centre = models.CharField(max_length=40, blank=True, help_text="Empty matches every cost centre")
+    currency = models.CharField(max_length=3)
+    from_minor = models.BigIntegerField(default=0, help_text="Inclusive")
+    up_to_minor = models.BigIntegerField(null=True, blank=True, help_text="Inclusive; empty means no upper end")
+    rolling_days = models.PositiveIntegerField(
+        default=0, help_text="Compare the rolling sum per agent and counterparty over so many days, not the single amount"
+    )
+    is_automatic = models.BooleanField(default=False, help_text="Approves without a person: reversible tools only, capped")
+    steps = models.JSONField(help_text='[{"group": "purchasing", "min_approvals": 1}], asked in order')
+
+    class Meta:
+        ordering = ["priority"]
+        constraints = [
+            models.UniqueConstraint(fields=["policy", "priority"], name="approvals_priority_once_per_policy"),
+            models.CheckConstraint(
+                condition=Q(up_to_minor__isnull=True) | Q(up_to_minor__gte=F("from_minor")), name="approvals_band_not_empty"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_automatic=False) | Q(up_to_minor__isnull=False, steps=[]), name="approvals_automatic_is_capped"
+            ),
+            models.CheckConstraint(condition=Q(is_automatic=True) | ~Q(steps=[]), name="approvals_row_asks_somebody"),
+        ]
+
+    def __str__(self) -> str:
+        """Return the title."""
+        return self.title
+
+
+class Route(models.Model):
+    """The steps one proposal got from the active policy, snapshotted: later policies do not change it."""
+
+    proposal = models.OneToOneField(Proposal, on_delete=models.PROTECT, primary_key=True, related_name="route")
+    policy = models.ForeignKey(Policy, on_delete=models.PROTECT)
+    row = models.ForeignKey(PolicyRow, on_delete=models.PROTECT)
+    reason = models.TextField(help_text="Why this row matched, in one sentence")
+    routed_minor = models.BigIntegerField(help_text="The amount compared: the single amount or the rolling sum")
+    is_automatic = models.BooleanField(default=False)
+    snapshot = models.JSONField(help_text="Row, steps and people as they were")
+    digest = models.CharField(max_length=71)
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        """Return the reason."""
+        return self.reason
+
+
+class RouteStep(models.Model):
+    """One step of a route: a group, and how many different people of it must approve."""
+
+    route = models.ForeignKey(Route, on_delete=models.PROTECT, related_name="steps")
+    position = models.PositiveIntegerField()
+    group = models.ForeignKey(ApprovalGroup, on_delete=models.PROTECT)
+    min_approvals = models.PositiveIntegerField()
+    state = models.CharField(max_length=10, choices=StepState, default=StepState.WAITING)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    satisfied_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["route", "position"], name="approvals_step_position_once"),
+            models.UniqueConstraint(fields=["route"], condition=Q(state=StepState.OPEN), name="approvals_one_open_step"),
+            models.CheckConstraint(condition=Q(min_approvals__gte=1), name="approvals_step_needs_somebody"),
+            models.CheckConstraint(condition=Q(state__in=StepState.values), name="approvals_step_state_known"),
+        ]
+        indexes = [
+            # The inbox asks for open steps of my groups.
+            models.Index(fields=["group"], condition=Q(state=StepState.OPEN), name="approvals_open_steps_by_group"),
+        ]
+
+    def __str__(self) -> str:
+        """Return the position and group."""
+        return f"{self.position}. {self.group}"
+
+
+class Exclusion(models.Model):
+    """Somebody who may not decide on this proposal, and why (segregation of duties), as found at routing."""
+
+    route = models.ForeignKey(Route, on_delete=models.PROTECT, related_name="exclusions")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=40, help_text="owner, sponsor, asked, issued_credential, issued_grant, last_editor, policy_author")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["route", "user", "reason"], name="approvals_excluded_once_per_reason")]
+
+    def __str__(self) -> str:
+        """Return who and why."""
+        return f"{self.user_id}: {self.reason}"
+
+
+class Presentation(models.Model):
+    """The facts put on an approver's page, as bytes: what a decision's presentation digest points at."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="presentations")
+    digest = models.CharField(max_length=71)
+    stored_bytes = models.BinaryField()
+    renderer = models.CharField(max_length=40)
+    locale = models.CharField(max_length=16)
+    first_shown_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["proposal", "digest"], name="approvals_presentation_once")]
+
+    def __str__(self) -> str:
+        """Return the digest."""
+        return self.digest
+
+
+class Decision(models.Model):
+    """One person's approve, reject or request-changes on one digest; insert-only."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="decisions")
+    step = models.ForeignKey(RouteStep, on_delete=models.PROTECT, related_name="decisions")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="decisions")
+    kind = models.CharField(max_length=16, choices=DecisionKind)
+    payload_digest = models.CharField(max_length=71)
+    presentation = models.ForeignKey(Presentation, on_delete=models.PROTECT, related_name="decisions")
+    reason_code = models.CharField(max_length=40, blank=True)
+    comment = models.TextField(blank=True)
+    authentication = models.JSONField(default=list, help_text="Methods of the deciding person's login, e.g. password, totp")
+    shown_at = models.DateTimeField()
+    decided_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # One person, one decision, across all steps.
+            models.UniqueConstraint(fields=["proposal", "user"], name="approvals_one_decision_per_person"),
+            models.CheckConstraint(condition=Q(kind__in=DecisionKind.values), name="approvals_decision_kind_known"),
+            models.CheckConstraint(condition=Q(decided_at__gte=F("shown_at")), name="approvals_decided_after_shown"),
+            # Refusing asks for a reason in words.
+            models.CheckConstraint(
+                condition=Q(kind=DecisionKind.APPROVE) | (~Q(reason_code="") & ~Q(comment="")),
+                name="approvals_refusal_has_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Return who decided what."""
+        return f"{self.user_id} {self.kind}"
+
+    @property
+    def public_id(self) -> str:
+        """Return the TypeID, e.g. dec_01…"""
+        return encode(Prefix.DECISION, self.pk)

@@ -1,0 +1,1 @@
+"""The evidence: append-only events, their sealing, signed checkpoints, the verifier, bundles."""

@@ -1,0 +1,129 @@
+"""Rows of the log. All of them are only ever added: UPDATE, DELETE and TRUNCATE are refused by trigger and by grants."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import models
+from django.db.models.functions import Now
+
+
+class CurrentTransaction(models.Func):
+    """The id of the inserting transaction, 64 bits wide, so that it never wraps around."""
+
+    template = "((pg_current_xact_id())::text)::bigint"
+    output_field = models.BigIntegerField()
+    arity = 0
+
+
+class Event(models.Model):
+    """A recorded fact: `bytes` is the canonical record; every other column repeats a part of it, for searching.
+
+    `transaction` lets the sealer look for unsealed rows among the recent ones only, without ever skipping a late committer:
+    see audit/sealer.py.
+    """
+
+    event_id = models.UUIDField(primary_key=True, editable=False)
+    kind = models.CharField(max_length=80)
+    occurred_at = models.DateTimeField()
+    # The statement's instant by the database's clock, not the transaction's: links then follow recorded_at.
+    recorded_at = models.DateTimeField(db_default=Now())
+    transaction = models.BigIntegerField(db_default=CurrentTransaction())
+    actor_kind = models.CharField(max_length=16)
+    actor_id = models.CharField(max_length=128)
+    subject_kind = models.CharField(max_length=64)
+    subject_id = models.CharField(max_length=128)
+    proposal = models.CharField(max_length=64, blank=True, default="")
+    company = models.CharField(max_length=64, blank=True, default="")
+    tool = models.CharField(max_length=128, blank=True, default="")
+    # The per-subject chain: `chain` is the proposal where there is one, so this is also the index by proposal.
+    chain = models.CharField(max_length=200)
+    position = models.PositiveBigIntegerField()
+    previous_leaf = models.BinaryField(null=True)
+    bytes = models.BinaryField()
+    leaf = models.BinaryField()
+    mac = models.BinaryField()
+
+    class Meta:
+        """Constraints carry the rules; indexes carry their reason."""
+
+        constraints = [
+            # A second successor of one event would be a fork: it can't be stored.
+            models.UniqueConstraint(fields=["chain", "position"], name="audit_event_one_successor"),
+            models.CheckConstraint(
+                name="audit_event_first_has_no_previous",
+                condition=models.Q(position=1, previous_leaf__isnull=True)
+                | models.Q(position__gt=1, previous_leaf__isnull=False),
+            ),
+        ]
+        indexes = [
+            # The sealer's search for unsealed rows.
+            models.Index(fields=["transaction"], name="audit_event_transaction"),
+            # Periods: almost free, because rows arrive in this order.
+            BrinIndex(fields=["recorded_at"], name="audit_event_recorded_at"),
+        ]
+
+    def __str__(self) -> str:
+        """Return kind and id, for logs."""
+        return f"{self.kind} {self.event_id}"
+
+
+class EventPayload(models.Model):
+    """Readable content beside an event: not hashed, bound to it by a salted commitment, erasable one day.
+
+    `key_id` names the per-record key the content is encrypted under; empty means plain bytes.
+    """
+
+    event = models.OneToOneField(Event, on_delete=models.PROTECT, primary_key=True, related_name="payload")
+    salt = models.BinaryField()
+    content = models.BinaryField()
+    key_id = models.CharField(max_length=64, blank=True, default="")
+
+    def __str__(self) -> str:
+        """Return whose payload it is, for logs."""
+        return f"payload of {self.event_id}"
+
+
+class Seal(models.Model):
+    """An event's place in the chain: the gapless sequence and the entry that links it to everything before."""
+
+    sequence = models.BigIntegerField(primary_key=True)
+    event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="seal")
+    entry = models.BinaryField(unique=True)
+    previous = models.BinaryField(unique=True)
+    sealed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        """The sequence starts at one."""
+
+        constraints = [models.CheckConstraint(name="audit_seal_from_one", condition=models.Q(sequence__gte=1))]
+
+    def __str__(self) -> str:
+        """Return the sequence, for logs."""
+        return f"seal {self.sequence}"
+
+
+class Frontier(models.Model):
+    """The RFC 6962 tree after one batch: the roots of its perfect subtrees, largest first, its root and the last entry."""
+
+    size = models.BigIntegerField(primary_key=True)
+    subtrees = models.BinaryField()
+    root = models.BinaryField()
+    entry = models.BinaryField()
+    sealed_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        """Return the size, for logs."""
+        return f"frontier at {self.size}"
+
+
+class Checkpoint(models.Model):
+    """A signed head: the C2SP note that was exported outside the database."""
+
+    size = models.BigIntegerField(primary_key=True)
+    root = models.BinaryField()
+    note = models.TextField()
+    signed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        """Return the size, for logs."""
+        return f"checkpoint at {self.size}"

@@ -1,0 +1,1 @@
+"""The exactly-once engine: claim, send, settle, read back, sweep."""

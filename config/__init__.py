@@ -1,0 +1,1 @@
+"""Wiring: settings, doors, processes, set-up. The one package that imports everything."""

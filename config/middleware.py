@@ -1,0 +1,58 @@
+"""The console's and the API's common ground: where a request came from, and how a refusal is shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from kernel.context import Origin, origin
+from kernel.errors import DomainError
+from kernel.ids import new_id
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
+API_PREFIXES = ("/api/", "/oauth/", "/mcp")
+
+
+class OriginMiddleware:
+    """Give every request an id, keep the caller's trace id, and make both known to the audit log."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        """Keep the next handler."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Handle one request inside its origin."""
+        trace = TRACEPARENT.match(request.headers.get("traceparent", ""))
+        where = Origin(
+            channel="api" if request.path.startswith(API_PREFIXES) else "console",
+            request_id=str(new_id()),
+            ip=request.META.get("REMOTE_ADDR", ""),
+            trace_id=trace[1] if trace else "",
+        )
+        with origin(where):
+            response = self.get_response(request)
+        response["X-Request-Id"] = where.request_id
+        return response
+
+
+class DomainErrorMiddleware:
+    """Show a refusal that reached the console as a page that says what, why and what next."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        """Keep the next handler."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on."""
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Turn a DomainError into its page; anything else is a defect and stays one."""
+        if not isinstance(error, DomainError):
+            return None
+        return render(request, "refusal.html", {"error": error}, status=error.status.value)

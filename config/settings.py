@@ -1,0 +1,233 @@
+"""Settings of an installation: read from the environment, refused with a clear sentence when they make no sense."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from csp.constants import NONE, SELF
+
+from config.databases import Process, current_process, database_settings
+from config.paths import CHECKPOINTS, PROJECT
+from config.secret_store import new_checkpoint_signing_key, new_token_signing_key, secret
+
+PROCESS = current_process()
+BASE_DIR = PROJECT
+
+
+def flag(name: str, default: bool) -> bool:
+    """Return a yes/no variable; anything but on/off, true/false, 1/0 is refused."""
+    text = os.environ.get(name, "on" if default else "off").lower()
+    if text in {"1", "on", "true", "yes"}:
+        return True
+    if text in {"0", "off", "false", "no"}:
+        return False
+    raise SystemExit(f"{name}={text!r} is neither on nor off.")
+
+
+DEBUG = False
+SECRET_KEY = secret("secret_key")
+PUBLIC_URL = os.environ.get("COUNTERSIGN_PUBLIC_URL", "http://localhost:8000").rstrip("/")
+IS_HTTPS = PUBLIC_URL.startswith("https://")
+ALLOWED_HOSTS = os.environ.get("COUNTERSIGN_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+INSTALLATION = os.environ.get("COUNTERSIGN_INSTALLATION", "local")
+REGION = os.environ.get("COUNTERSIGN_REGION", "unspecified")
+IS_DEMO = flag("COUNTERSIGN_DEMO", default=False)
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "rest_framework",
+    "drf_spectacular",
+    "django_q",
+    "django_htmx",
+    "csp",
+    "simple_history",
+    "config",
+    "audit",
+    "ledger",
+    "gateway",
+    "identity",
+    "proposals",
+    "approvals",
+    "commits",
+    "reconciliation",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "config.middleware.OriginMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "config.middleware.DomainErrorMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [PROJECT / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "config.navigation.navigation",
+            ]
+        },
+    }
+]
+
+DATABASES = database_settings(PROCESS)
+DATABASE_ROUTERS = ["config.routers.LedgerRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "django_cache"}}
+
+# People ---------------------------------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+LOGIN_REDIRECT_URL = "/"
+LOGIN_URL = "account_login"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_ADAPTER = "identity.adapters.ClosedSignupAdapter"
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_LOGOUT_ON_GET = False
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+MFA_ALLOW_UNVERIFIED_EMAIL = IS_DEMO
+SESSION_COOKIE_AGE = 8 * 60 * 60
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+EMAIL_BACKEND = os.environ.get("COUNTERSIGN_EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+
+# Agents ---------------------------------------------------------------------------------------------------------------
+TOKEN_SIGNING_KEY = secret("token_signing_key", make=new_token_signing_key)
+TOKEN_LIFETIME_SECONDS = 300
+ASSERTION_LIFETIME_SECONDS = 300
+PROPOSAL_LIFETIME_HOURS = int(os.environ.get("COUNTERSIGN_PROPOSAL_LIFETIME_HOURS", "168"))
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["identity.authentication.AgentTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["proposals.parsers.CanonicalJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "proposals.problems.problem_response",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": None,
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Countersign",
+    "DESCRIPTION": "Agents propose, people countersign, the ERP commits exactly once, and the evidence holds.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+}
+
+# Background work: tasks are wake-ups, domain rows are the truth (docs/architecture.md) ------------------------------------
+Q_CLUSTER = {
+    "name": os.environ.get("COUNTERSIGN_CLUSTER", "commit"),
+    "orm": "default",
+    "broker_class": "kernel.queue.SkipLockedBroker",
+    "workers": int(os.environ.get("COUNTERSIGN_WORKERS", "2")),
+    "timeout": 60,
+    "retry": 300,
+    "ack_failures": True,
+    "max_attempts": 1,
+    "catch_up": False,
+    "save_limit": -1,
+    "bulk": 10,
+    "queue_limit": 20,
+    "poll": 0.1,
+    "guard_cycle": 0.5,
+    "label": "Background work",
+}
+
+# Evidence ---------------------------------------------------------------------------------------------------------------
+AUDIT_CHECKPOINT_DIR = CHECKPOINTS
+AUDIT_MAC_KEY = secret("audit_mac_key")
+AUDIT_SIGNING_KEY = secret("audit_signing_key", make=new_checkpoint_signing_key)
+AUDIT_RETENTION_DAYS = int(os.environ.get("COUNTERSIGN_AUDIT_RETENTION_DAYS", "2557"))
+AUDIT_RETENTION_FLOOR_DAYS = 183
+if AUDIT_RETENTION_DAYS < AUDIT_RETENTION_FLOOR_DAYS:
+    raise SystemExit(
+        f"COUNTERSIGN_AUDIT_RETENTION_DAYS={AUDIT_RETENTION_DAYS} is below the floor of {AUDIT_RETENTION_FLOOR_DAYS} days."
+    )
+
+# The page: no third party, no inline script, no inline style -------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
+    }
+}
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if IS_HTTPS:
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(os.environ.get("COUNTERSIGN_STATIC_ROOT", PROJECT / ".data" / "static"))
+STATICFILES_DIRS = [PROJECT / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": os.environ.get("COUNTERSIGN_LOG_LEVEL", "WARNING")},
+}
+
+__all__ = ["PROCESS", "Process"]

@@ -1,0 +1,115 @@
+"""The ERP port: what every connector offers, in this product's words; no ERP code above this line, no domain state below it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol
+
+Json = Mapping[str, object]
+
+
+class Level(StrEnum):
+    """How honestly exactly-once is kept: A the ERP enforces the key, B the gate serialises, C a person confirms."""
+
+    A = "A"
+    B = "B"
+    C = "C"
+
+
+class SendStatus(StrEnum):
+    """What became of one write that was handed to the ERP."""
+
+    POSTED = "posted"
+    REPLAYED = "replayed"
+    REFUSED = "refused"
+    CONFLICT = "conflict"
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRequest:
+    """One write: the commit's id as key, the proposal's TypeID as reference, the approved action's bytes as they are."""
+
+    key: uuid.UUID
+    tool: str
+    company: str
+    reference: str
+    action_bytes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOutcome:
+    """The ERP's answer to one write; `document` is empty unless it landed."""
+
+    key: uuid.UUID
+    status: SendStatus
+    document: str = ""
+    answer: Json = field(default_factory=dict)
+    code: str = ""
+    detail: str = ""
+    is_retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A question about the ERP's present state that can be asked again, e.g. period_status(company, on)."""
+
+    name: str
+    company: str
+    arguments: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """One document in the ERP, as reconciliation sees it; `reference` is the join key."""
+
+    reference: str
+    key: str
+    document: str
+    tool: str
+    total_minor: int
+    currency: str
+    effective_on: date
+    counterparty: str
+    written_by: str
+    content_digest: str
+
+
+class Connector(Protocol):
+    """One ERP connection."""
+
+    name: str
+    title: str
+    level: Level
+
+    def read(self, tool: str, company: str, arguments: Json) -> Json:
+        """Return the result of a read tool; raises NotVisible or ValidationFailed."""
+
+    def observe(self, facts: Sequence[Fact]) -> list[str]:
+        """Return the present value of each fact as text, in order; "absent" when its subject does not exist."""
+
+    def commit_many(self, requests: Sequence[WriteRequest], *, now: datetime) -> list[WriteOutcome]:
+        """Write each request at most once and return an outcome for each, in order; never raises for one item."""
+
+    def find_many(self, keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, WriteOutcome]:
+        """Return what landed under these keys; a key that is absent never landed."""
+
+    def read_back_many(self, company: str, documents: Sequence[str]) -> dict[str, Json]:
+        """Return the landed fields of each document, in the vocabulary of the tool's payload."""
+
+    def extract(self, company: str, since: datetime | None, until: datetime) -> Iterator[Landed]:
+        """Stream every document written by our identities, or naming a proposal, recorded in [since, until), sorted by reference."""
+
+    def trial_balance(self, company: str) -> Json:
+        """Return the trial balance: rows, totals and whether it balances."""
+
+    def companies(self) -> list[Json]:
+        """Return the companies of this connection: code, name, currency."""
+
+    def health(self) -> Json:
+        """Return whether the ERP answers, and since when."""

@@ -1,0 +1,1 @@
+"""Agents, their keys, grants and tokens; people and their roles."""

@@ -1,0 +1,37 @@
+"""The states of agents and grants, and the transitions between them."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+from kernel.transitions import Transitions
+
+
+class AgentState(TextChoices):
+    """Where an agent is in its life; `decommissioned` is the end."""
+
+    DRAFT = "draft", "Draft"
+    ACTIVE = "active", "Active"
+    SUSPENDED = "suspended", "Suspended"
+    DECOMMISSIONED = "decommissioned", "Decommissioned"
+
+
+class GrantState(TextChoices):
+    """How far a grant goes: `log_only` proposes but nothing commits, `active` does what its tool does."""
+
+    LOG_ONLY = "log_only", "Log only"
+    ACTIVE = "active", "Active"
+    REVOKED = "revoked", "Revoked"
+
+
+AGENT_TRANSITIONS: Transitions = {
+    AgentState.DRAFT: frozenset({AgentState.ACTIVE, AgentState.DECOMMISSIONED}),
+    AgentState.ACTIVE: frozenset({AgentState.SUSPENDED, AgentState.DECOMMISSIONED}),
+    AgentState.SUSPENDED: frozenset({AgentState.ACTIVE, AgentState.DECOMMISSIONED}),
+    AgentState.DECOMMISSIONED: frozenset(),
+}
+GRANT_TRANSITIONS: Transitions = {
+    GrantState.LOG_ONLY: frozenset({GrantState.ACTIVE, GrantState.REVOKED}),
+    GrantState.ACTIVE: frozenset({GrantState.REVOKED}),
+    GrantState.REVOKED: frozenset(),
+}

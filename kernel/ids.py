@@ -1,0 +1,57 @@
+"""UUIDv7 keys inside, type-prefixed TypeIDs at every border.
+
+The clients are language models that copy identifiers around: an identifier of the wrong kind must fail when it is parsed.
+"""
+
+from __future__ import annotations
+
+import uuid
+from enum import StrEnum
+
+import uuid_utils.compat
+from typeid import TypeID
+from typeid.errors import TypeIDException
+
+from kernel.errors import InvalidIdentifier
+
+
+class Prefix(StrEnum):
+    """The kinds of identifier that leave the product."""
+
+    AGENT = "agent"
+    ATTEMPT = "att"
+    BREAK = "brk"
+    COMMIT = "cmt"
+    CREDENTIAL = "cred"
+    DECISION = "dec"
+    EVENT = "evt"
+    GRANT = "grant"
+    POLICY = "pol"
+    PROPOSAL = "prop"
+    READ = "read"
+    RUN = "run"
+
+
+def new_id() -> uuid.UUID:
+    """Return a new UUIDv7: unique, and ordered by creation time to the millisecond."""
+    return uuid_utils.compat.uuid7()
+
+
+def encode(prefix: Prefix, key: uuid.UUID) -> str:
+    """Return the TypeID of `key`, e.g. prop_01kas8v3q2f0ynh5tq3n8rzd1c."""
+    return str(TypeID.from_uuid(key, prefix=prefix.value))
+
+
+def decode(prefix: Prefix, text: str) -> uuid.UUID:
+    """Return the key behind a TypeID of the expected kind; raises InvalidIdentifier naming both kinds."""
+    try:
+        parsed = TypeID.from_string(text)
+    except (TypeIDException, ValueError) as error:
+        raise InvalidIdentifier(
+            detail=f"{text[:80]!r} is not an identifier; expected one that starts with {prefix.value}_."
+        ) from error
+    if parsed.prefix != prefix.value:
+        raise InvalidIdentifier(
+            detail=f"{text[:80]!r} identifies a {parsed.prefix or 'nameless kind'}; expected one that starts with {prefix.value}_."
+        )
+    return uuid.UUID(str(parsed.uuid))

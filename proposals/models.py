@@ -1,0 +1,155 @@
+"""Proposals and read receipts: immutable but for the proposal's state."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from identity.models import Agent
+from kernel.ids import Prefix, encode, new_id
+from kernel.money import Money
+from proposals.states import OutcomeStatus, ProposalState
+
+
+class ReadReceipt(models.Model):
+    """Stored proof of one read: tool, arguments, as-of time, digest of the result."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="reads")
+    tool = models.CharField(max_length=64)
+    tool_version = models.PositiveIntegerField()
+    company = models.CharField(max_length=12)
+    arguments = models.JSONField()
+    as_of = models.DateTimeField()
+    result_bytes = models.BinaryField(help_text="Canonical bytes of the result; the digest is over these")
+    result_digest = models.CharField(max_length=71)
+
+    class Meta:
+        indexes = [
+            # The agent's own recent reads, newest first.
+            models.Index(fields=["agent", "-as_of"], name="proposals_read_by_agent"),
+        ]
+
+    def __str__(self) -> str:
+        """Return what was read."""
+        return f"{self.tool} {self.public_id}"
+
+    @property
+    def public_id(self) -> str:
+        """Return the TypeID, e.g. read_01…"""
+        return encode(Prefix.READ, self.pk)
+
+
+class Proposal(models.Model):
+    """One intended write. Everything but `state` and `decided_at` is fixed at submission (a trigger refuses the rest)."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="proposals")
+    on_behalf_of = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="proposals_asked_for"
+    )
+    credential_thumbprint = models.CharField(max_length=64)
+    idempotency_key = models.CharField(max_length=200)
+    request_digest = models.CharField(max_length=71, help_text="Over the body as sent; the same key with another body is refused")
+    tool = models.CharField(max_length=64)
+    tool_version = models.PositiveIntegerField()
+    company = models.CharField(max_length=12)
+    payload = models.JSONField(help_text="After validation and defaults; for reading, never for hashing")
+    action_bytes = models.BinaryField(help_text="Canonical action: what is approved and what is sent")
+    payload_digest = models.CharField(max_length=71)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    effective_on = models.DateField()
+    counterparty = models.CharField(max_length=40, blank=True, help_text="Vendor or customer number, account, item")
+    counterparty_name = models.CharField(max_length=120, blank=True)
+    cost_centre = models.CharField(max_length=40, blank=True)
+    reference = models.CharField(max_length=80, blank=True, help_text="The caller's own reference, e.g. the order number")
+    headline = models.CharField(max_length=300)
+    facts = models.JSONField(help_text="What the approver's page shows, computed at submission")
+    preconditions = models.JSONField()
+    rationale = models.TextField(blank=True, help_text="Written by the agent, not verified")
+    is_log_only = models.BooleanField(default=False)
+    state = models.CharField(max_length=20, choices=ProposalState, default=ProposalState.PENDING)
+    revision = models.PositiveIntegerField(default=1)
+    supersedes = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="superseded_by")
+    compensates = models.CharField(max_length=40, blank=True, help_text="TypeID of the break this corrects")
+    trace_id = models.CharField(max_length=32, blank=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True, blank=True)
+    reads = models.ManyToManyField(ReadReceipt, through="Citation", related_name="proposals")
+
+    class Meta:
+        constraints = [
+            # One intent, one proposal: the key is the agent's, made before the action.
+            models.UniqueConstraint(fields=["agent", "idempotency_key"], name="proposals_key_once_per_agent"),
+            models.CheckConstraint(condition=Q(state__in=ProposalState.values), name="proposals_state_known"),
+            models.CheckConstraint(
+                condition=Q(state=ProposalState.PENDING, decided_at__isnull=True)
+                | (~Q(state=ProposalState.PENDING) & Q(decided_at__isnull=False)),
+                name="proposals_decided_at_matches_state",
+            ),
+            models.CheckConstraint(condition=Q(expires_at__gt=F("created_at")), name="proposals_expires_after_creation"),
+            models.CheckConstraint(condition=Q(revision__gte=1), name="proposals_revision_counts_from_one"),
+            models.CheckConstraint(condition=Q(payload_digest__startswith="sha256:"), name="proposals_digest_form"),
+        ]
+        indexes = [
+            # Inbox and expiry look at what is open, oldest due first.
+            models.Index(fields=["expires_at"], condition=Q(state=ProposalState.PENDING), name="proposals_pending_by_due"),
+            # The commit engine asks what is approved.
+            models.Index(fields=["id"], condition=Q(state=ProposalState.APPROVED), name="proposals_approved"),
+            # Rolling sums per agent and counterparty or cost centre.
+            models.Index(fields=["agent", "tool", "-created_at"], name="proposals_rolling_by_agent"),
+        ]
+
+    def __str__(self) -> str:
+        """Return the headline."""
+        return self.headline
+
+    @property
+    def public_id(self) -> str:
+        """Return the TypeID, e.g. prop_01…"""
+        return encode(Prefix.PROPOSAL, self.pk)
+
+    @property
+    def amount(self) -> Money:
+        """Return the amount the gate routes on."""
+        return Money(self.amount_minor, self.currency)
+
+
+class Citation(models.Model):
+    """A read receipt that a proposal rests on."""
+
+    proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="citations")
+    read = models.ForeignKey(ReadReceipt, on_delete=models.PROTECT, related_name="citations")
+    position = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["proposal", "read"], name="proposals_cited_once")]
+        ordering = ["position"]
+
+    def __str__(self) -> str:
+        """Return what is cited."""
+        return str(self.read)
+
+
+class Outcome(models.Model):
+    """What became of the proposal in the ERP, as the commit engine last reported it; a projection of the commit for agents."""
+
+    proposal = models.OneToOneField(Proposal, on_delete=models.PROTECT, primary_key=True, related_name="outcome")
+    status = models.CharField(max_length=12, choices=OutcomeStatus)
+    document = models.CharField(max_length=80, blank=True)
+    code = models.CharField(max_length=64, blank=True)
+    detail = models.TextField(blank=True)
+    data = models.JSONField(default=dict)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=OutcomeStatus.values), name="proposals_outcome_status_known")
+        ]
+
+    def __str__(self) -> str:
+        """Return the status."""
+        return f"{self.proposal_id}: {self.status}"

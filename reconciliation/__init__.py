@@ -1,0 +1,1 @@
+"""The standing job: what was intended against what landed, breaks, compensation."""

@@ -1,0 +1,19 @@
+"""What every test shares: both databases, the fixed cast, a fixed instant.
+
+The cast: alice approves (or owns), bob shares her duties, charlie is an outsider who must see nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+
+import pytest
+
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+
+
+@pytest.fixture
+def instant() -> datetime:
+    """Return a fixed instant: Monday 2026-11-23, 09:00 UTC."""
+    return datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
