@@ -6,7 +6,21 @@ from django.apps import AppConfig
 
 
 class ApprovalsConfig(AppConfig):
-    """Registers the app."""
+    """Registers the gate, its kinds of event and its part of evidence bundles."""
 
     name = "approvals"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Make proposals routable and the gate's events recordable."""
+        from approvals.events import ApprovalEvent, GateEvent, PageEvent, PolicyEvent
+        from approvals.evidence import members
+        from approvals.gate import ApprovalGate
+        from audit.bundle import register_section
+        from audit.kinds import register_kinds
+        from proposals.gate import register_gate
+
+        for kinds in (GateEvent, ApprovalEvent, PageEvent, PolicyEvent):
+            register_kinds(kinds)
+        register_section("gate", members)
+        register_gate(ApprovalGate())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
 from approvals.states import DecisionKind, PolicyState, StepState
 from identity.models import ApprovalGroup
+from kernel.canonical import parse_json
 from kernel.ids import Prefix, encode, new_id
 from proposals.models import Proposal
 
@@ -19,7 +22,8 @@ class Policy(models.Model):
     version = models.PositiveIntegerField(unique=True)
     title = models.CharField(max_length=120)
     state = models.CharField(max_length=10, choices=PolicyState, default=PolicyState.DRAFT)
-    digest = models.CharField(max_length=71, blank=True, help_text="Over all rows, fixed when the policy leaves draft")
+    text_bytes = models.BinaryField(default=b"", help_text="Canonical text of all rows, fixed when the policy leaves draft")
+    digest = models.CharField(max_length=71, blank=True, help_text="Over text_bytes; empty in draft")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     activated_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField()
@@ -45,6 +49,11 @@ class Policy(models.Model):
     def __str__(self) -> str:
         """Return the version and title."""
         return f"v{self.version} {self.title}"
+
+    @property
+    def public_id(self) -> str:
+        """Return the TypeID, e.g. pol_01…"""
+        return encode(Prefix.POLICY, self.pk)
 
 
 class PolicyRow(models.Model):
@@ -92,13 +101,20 @@ class Route(models.Model):
     reason = models.TextField(help_text="Why this row matched, in one sentence")
     routed_minor = models.BigIntegerField(help_text="The amount compared: the single amount or the rolling sum")
     is_automatic = models.BooleanField(default=False)
-    snapshot = models.JSONField(help_text="Row, steps and people as they were")
-    digest = models.CharField(max_length=71)
+    snapshot_bytes = models.BinaryField(help_text="Canonical bytes: policy, row, steps, people and exclusions as they were")
+    digest = models.CharField(max_length=71, help_text="Over snapshot_bytes")
     created_at = models.DateTimeField()
 
     def __str__(self) -> str:
         """Return the reason."""
         return self.reason
+
+    @property
+    def snapshot(self) -> dict[str, Any]:
+        """Return the snapshot for reading; hash `snapshot_bytes`, never this."""
+        value = parse_json(bytes(self.snapshot_bytes))
+        assert isinstance(value, dict)
+        return value
 
 
 class RouteStep(models.Model):
@@ -162,6 +178,28 @@ class Presentation(models.Model):
     def __str__(self) -> str:
         """Return the digest."""
         return self.digest
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return the facts for reading; hash `stored_bytes`, never this."""
+        value = parse_json(bytes(self.stored_bytes))
+        assert isinstance(value, dict)
+        return value
+
+
+class Opening(models.Model):
+    """The first time one person was shown one presentation: nobody decides on a page that was never theirs; insert-only."""
+
+    presentation = models.ForeignKey(Presentation, on_delete=models.PROTECT, related_name="openings")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    opened_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["presentation", "user"], name="approvals_opened_once")]
+
+    def __str__(self) -> str:
+        """Return who opened it."""
+        return f"{self.user_id} at {self.opened_at.isoformat()}"
 
 
 class Decision(models.Model):

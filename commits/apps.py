@@ -6,7 +6,20 @@ from django.apps import AppConfig
 
 
 class CommitsConfig(AppConfig):
-    """Registers the app."""
+    """Registers the app's kinds of event, its part of the evidence bundle, and the task that an approval wakes."""
 
     name = "commits"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Make kinds recordable, the bundle complete and approvals heard."""
+        from audit.bundle import register_section
+        from audit.kinds import register_kinds
+        from commits.events import CommitEvent, ErpEvent
+        from commits.evidence import erp_members
+        from kernel.queue import on_wake
+
+        register_kinds(CommitEvent)
+        register_kinds(ErpEvent)
+        register_section("erp", erp_members)
+        on_wake("approved", "commits.tasks.run_commits")

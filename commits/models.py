@@ -94,6 +94,9 @@ class Receipt(models.Model):
     answer_bytes = models.BinaryField(help_text="Canonical bytes of the ERP's answer")
     read_back_bytes = models.BinaryField(help_text="Canonical bytes of what was read back")
     differences = models.JSONField(default=list, help_text='[{"field", "approved", "landed"}]; empty when as approved')
+    content_digest = models.CharField(
+        max_length=80, blank=True, help_text="Digest of the document as the ERP gave it: another one later means altered after landing"
+    )
     recorded_at = models.DateTimeField()
 
     class Meta:

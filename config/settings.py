@@ -184,9 +184,7 @@ AUDIT_SIGNING_KEY = secret("audit_signing_key", make=new_checkpoint_signing_key)
 AUDIT_RETENTION_DAYS = int(os.environ.get("COUNTERSIGN_AUDIT_RETENTION_DAYS", "2557"))
 AUDIT_RETENTION_FLOOR_DAYS = 183
 if AUDIT_RETENTION_DAYS < AUDIT_RETENTION_FLOOR_DAYS:
-    raise SystemExit(
-        f"COUNTERSIGN_AUDIT_RETENTION_DAYS={AUDIT_RETENTION_DAYS} is below the floor of {AUDIT_RETENTION_FLOOR_DAYS} days."
-    )
+    raise SystemExit(f"COUNTERSIGN_AUDIT_RETENTION_DAYS={AUDIT_RETENTION_DAYS} is below the floor of {AUDIT_RETENTION_FLOOR_DAYS} days.")
 
 # The page: no third party, no inline script, no inline style -------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {

@@ -2,6 +2,25 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from config.health import health
+from config.views import home
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", home.home, name="home"),
+    path("theme/", home.theme, name="theme"),
+    path("health", health, name="health"),
+    # The agents' doors.
+    path("", include("identity.urls")),
+    path("api/v1/", include("proposals.urls")),
+    # The people's doors.
+    path("", include("approvals.urls")),
+    path("", include("identity.console_urls")),
+    path("commits/", include("commits.urls")),
+    path("reconciliation/", include("reconciliation.urls")),
+    path("audit/", include("config.views.audit_urls")),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+]

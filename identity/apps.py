@@ -6,7 +6,14 @@ from django.apps import AppConfig
 
 
 class IdentityConfig(AppConfig):
-    """Registers the app."""
+    """Registers the kinds of event that identity records."""
 
     name = "identity"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Make identity's kinds recordable."""
+        from audit.kinds import register_kinds
+        from identity.events import IdentityEvent
+
+        register_kinds(IdentityEvent)

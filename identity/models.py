@@ -68,8 +68,7 @@ class ApprovalGroupMember(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["group", "user"], name="identity_member_once_per_group"),
             models.CheckConstraint(
-                condition=Q(limit_minor__isnull=True, limit_currency="")
-                | Q(limit_minor__gte=0, limit_currency__regex=r"^[A-Z]{3}$"),
+                condition=Q(limit_minor__isnull=True, limit_currency="") | Q(limit_minor__gte=0, limit_currency__regex=r"^[A-Z]{3}$"),
                 name="identity_member_limit_has_currency",
             ),
         ]
@@ -116,7 +115,7 @@ class Agent(models.Model):
 
     @property
     def public_id(self) -> str:
-        """Return the TypeID, e.g. agent_01…"""
+        """Return the TypeID, `agent_…`."""
         return encode(Prefix.AGENT, self.pk)
 
 
@@ -125,7 +124,7 @@ class Credential(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="credentials")
-    jwk = models.JSONField(help_text="Public JWK, ES256 or EdDSA")
+    jwk = models.JSONField(help_text="Public JWK: its required members only")
     thumbprint = models.CharField(max_length=64, unique=True, help_text="RFC 7638, base64url")
     algorithm = models.CharField(max_length=8)
     not_after = models.DateTimeField()
@@ -150,7 +149,7 @@ class Credential(models.Model):
 
     @property
     def public_id(self) -> str:
-        """Return the TypeID, e.g. cred_01…"""
+        """Return the TypeID, `cred_…`."""
         return encode(Prefix.CREDENTIAL, self.pk)
 
 
@@ -180,6 +179,15 @@ class Grant(models.Model):
     valid_until = models.DateTimeField()
     issued_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
+    activated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who let a write grant out of log-only",
+    )
+    activated_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     history = HistoricalRecords()
 
@@ -190,9 +198,7 @@ class Grant(models.Model):
             ),
             models.CheckConstraint(condition=Q(state__in=GrantState.values), name="identity_grant_state_known"),
             # The ceiling no one can lift, not even by SQL as the application.
-            models.CheckConstraint(
-                condition=~Q(risk="privileged") & ~Q(tool__in=PRIVILEGED_TOOLS), name="identity_grant_never_privileged"
-            ),
+            models.CheckConstraint(condition=~Q(risk="privileged") & ~Q(tool__in=PRIVILEGED_TOOLS), name="identity_grant_never_privileged"),
             # A write without a ceiling and its currency would be boundless.
             models.CheckConstraint(
                 condition=Q(tool_kind="read")
@@ -205,6 +211,16 @@ class Grant(models.Model):
                 ),
                 name="identity_write_grant_is_bounded",
             ),
+            models.CheckConstraint(
+                condition=Q(state=GrantState.REVOKED, revoked_at__isnull=False)
+                | (~Q(state=GrantState.REVOKED) & Q(revoked_at__isnull=True)),
+                name="identity_grant_revoked_at_matches",
+            ),
+            # No write leaves log-only without the person who let it.
+            models.CheckConstraint(
+                condition=~Q(state=GrantState.ACTIVE) | Q(tool_kind="read") | Q(activated_by__isnull=False),
+                name="identity_active_write_was_activated",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -213,7 +229,7 @@ class Grant(models.Model):
 
     @property
     def public_id(self) -> str:
-        """Return the TypeID, e.g. grant_01…"""
+        """Return the TypeID, `grant_…`."""
         return encode(Prefix.GRANT, self.pk)
 
 

@@ -71,7 +71,7 @@ def to_json_text(value: object) -> str:
 
 
 def _refuse_float(literal: str) -> object:
-    message = f"The number {literal} is a float; amounts and quantities are strings such as \"{literal}\"."
+    message = f'The number {literal} is a float; amounts and quantities are strings such as "{literal}".'
     raise NotCanonical(detail=message, errors=(FieldError("", message, "a string or an integer"),))
 
 

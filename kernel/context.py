@@ -21,7 +21,8 @@ class Origin:
     trace_id: str = ""
 
 
-_origin: ContextVar[Origin] = ContextVar("countersign_origin", default=Origin())
+_NOWHERE = Origin()
+_origin: ContextVar[Origin] = ContextVar("countersign_origin", default=_NOWHERE)
 
 
 def current_origin() -> Origin:

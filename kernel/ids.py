@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from enum import StrEnum
 
+import uuid_utils
 import uuid_utils.compat
 from typeid import TypeID
 from typeid.errors import TypeIDException
@@ -39,7 +40,7 @@ def new_id() -> uuid.UUID:
 
 def encode(prefix: Prefix, key: uuid.UUID) -> str:
     """Return the TypeID of `key`, e.g. prop_01kas8v3q2f0ynh5tq3n8rzd1c."""
-    return str(TypeID.from_uuid(key, prefix=prefix.value))
+    return str(TypeID.from_uuid(uuid_utils.UUID(int=key.int), prefix=prefix.value))
 
 
 def decode(prefix: Prefix, text: str) -> uuid.UUID:
@@ -47,11 +48,8 @@ def decode(prefix: Prefix, text: str) -> uuid.UUID:
     try:
         parsed = TypeID.from_string(text)
     except (TypeIDException, ValueError) as error:
-        raise InvalidIdentifier(
-            detail=f"{text[:80]!r} is not an identifier; expected one that starts with {prefix.value}_."
-        ) from error
+        raise InvalidIdentifier(detail=f"{text[:80]!r} is not an identifier; expected one that starts with {prefix.value}_.") from error
     if parsed.prefix != prefix.value:
-        raise InvalidIdentifier(
-            detail=f"{text[:80]!r} identifies a {parsed.prefix or 'nameless kind'}; expected one that starts with {prefix.value}_."
-        )
+        found = parsed.prefix or "nameless kind"
+        raise InvalidIdentifier(detail=f"{text[:80]!r} identifies a {found}; expected one that starts with {prefix.value}_.")
     return uuid.UUID(str(parsed.uuid))

@@ -38,7 +38,8 @@ def wake(name: str, *ids: str) -> None:
 
 def depth() -> int:
     """Return how many wake-ups wait in the queue."""
-    return OrmQ.objects.count()
+    count: int = OrmQ.objects.count()
+    return count
 
 
 class SkipLockedBroker(ORM):

@@ -6,7 +6,20 @@ from django.apps import AppConfig
 
 
 class ProposalsConfig(AppConfig):
-    """Registers the app."""
+    """Registers event kinds, wake-ups, the evidence section and the OpenAPI extension."""
 
     name = "proposals"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Make this app's events recordable and its tasks reachable."""
+        from audit.bundle import register_section
+        from audit.kinds import register_kinds
+        from kernel.queue import on_wake
+        from proposals.events import ProposalEvent, ReadEvent
+        from proposals.evidence import proposal_section
+
+        register_kinds(ProposalEvent)
+        register_kinds(ReadEvent)
+        register_section("proposal", proposal_section)
+        on_wake("agent_decommissioned", "proposals.tasks.withdraw_of_decommissioned")

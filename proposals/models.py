@@ -97,8 +97,8 @@ class Proposal(models.Model):
         indexes = [
             # Inbox and expiry look at what is open, oldest due first.
             models.Index(fields=["expires_at"], condition=Q(state=ProposalState.PENDING), name="proposals_pending_by_due"),
-            # The commit engine asks what is approved.
-            models.Index(fields=["id"], condition=Q(state=ProposalState.APPROVED), name="proposals_approved"),
+            # The commit engine asks what was approved lately.
+            models.Index(fields=["decided_at"], condition=Q(state=ProposalState.APPROVED), name="proposals_approved"),
             # Rolling sums per agent and counterparty or cost centre.
             models.Index(fields=["agent", "tool", "-created_at"], name="proposals_rolling_by_agent"),
         ]
@@ -132,6 +132,20 @@ class Citation(models.Model):
     def __str__(self) -> str:
         """Return what is cited."""
         return str(self.read)
+
+
+class Feedback(models.Model):
+    """What whoever ended a proposal wants its agent to know: why, in a code and in words, and what drifted; insert-only."""
+
+    proposal = models.OneToOneField(Proposal, on_delete=models.PROTECT, primary_key=True, related_name="feedback")
+    code = models.CharField(max_length=64)
+    comment = models.TextField(blank=True)
+    differences = models.JSONField(default=list, help_text="Facts that drifted, when drift voided the proposal")
+    recorded_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        """Return the code."""
+        return f"{self.proposal_id}: {self.code}"
 
 
 class Outcome(models.Model):

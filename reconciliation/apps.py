@@ -6,7 +6,17 @@ from django.apps import AppConfig
 
 
 class ReconciliationConfig(AppConfig):
-    """Registers the app."""
+    """Registers the app's kinds of event and the task that a requested run wakes."""
 
     name = "reconciliation"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Make kinds recordable and requests heard."""
+        from audit.kinds import register_kinds
+        from kernel.queue import on_wake
+        from reconciliation.events import CompensationEvent, ReconciliationEvent
+
+        register_kinds(ReconciliationEvent)
+        register_kinds(CompensationEvent)
+        on_wake("reconciliation_requested", "reconciliation.tasks.run_requested")

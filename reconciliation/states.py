@@ -40,10 +40,13 @@ RUN_TRANSITIONS: Transitions = {
     RunState.COMPLETED: frozenset(),
     RunState.ABORTED: frozenset({RunState.RUNNING}),
 }
+# A closed break that is found again, looking different than when it was closed, is open again.
 BREAK_TRANSITIONS: Transitions = {
     BreakState.OPEN: frozenset({BreakState.EXPLAINED, BreakState.COMPENSATING, BreakState.WRITTEN_OFF, BreakState.RESOLVED}),
     BreakState.EXPLAINED: frozenset({BreakState.OPEN}),
     BreakState.COMPENSATING: frozenset({BreakState.RESOLVED, BreakState.OPEN}),
-    BreakState.RESOLVED: frozenset(),
-    BreakState.WRITTEN_OFF: frozenset(),
+    BreakState.RESOLVED: frozenset({BreakState.OPEN}),
+    BreakState.WRITTEN_OFF: frozenset({BreakState.OPEN}),
 }
+# What still asks for somebody's work.
+UNRESOLVED = frozenset({BreakState.OPEN, BreakState.COMPENSATING})

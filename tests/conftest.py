@@ -17,3 +17,11 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 def instant() -> datetime:
     """Return a fixed instant: Monday 2026-11-23, 09:00 UTC."""
     return datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_append_only_tables() -> None:
+    """Let tests with real transactions empty insert-only tables between them; the triggers stay on inside each test."""
+    from tests.builders.audit import permit_flush
+
+    permit_flush()

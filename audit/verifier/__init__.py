@@ -1,0 +1,1 @@
+"""The stand-alone verifier, and what ships beside it in each bundle."""

@@ -87,6 +87,16 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='citations', to='proposals.readreceipt'),
         ),
         migrations.CreateModel(
+            name='Feedback',
+            fields=[
+                ('proposal', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='feedback', serialize=False, to='proposals.proposal')),
+                ('code', models.CharField(max_length=64)),
+                ('comment', models.TextField(blank=True)),
+                ('differences', models.JSONField(default=list, help_text='Facts that drifted, when drift voided the proposal')),
+                ('recorded_at', models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
             name='Outcome',
             fields=[
                 ('proposal', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='outcome', serialize=False, to='proposals.proposal')),
@@ -111,7 +121,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='proposal',
-            index=models.Index(condition=models.Q(('state', 'approved')), fields=['id'], name='proposals_approved'),
+            index=models.Index(condition=models.Q(('state', 'approved')), fields=['decided_at'], name='proposals_approved'),
         ),
         migrations.AddIndex(
             model_name='proposal',

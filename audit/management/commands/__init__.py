@@ -1,0 +1,1 @@
+"""audit_sealer, audit_verify, evidence_bundle."""

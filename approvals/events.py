@@ -1,0 +1,36 @@
+"""The kinds of event that the gate records."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class GateEvent(StrEnum):
+    """What the gate made of a proposal at submission."""
+
+    ROUTED = "gate:routed"
+
+
+class ApprovalEvent(StrEnum):
+    """One person decided; the route was satisfied, by people or by an automatic row; a decision was refused."""
+
+    DECIDED = "approval:decided"
+    GRANTED = "approval:granted"
+    REFUSED = "approval:refused"
+
+
+class PageEvent(StrEnum):
+    """What people were shown."""
+
+    OPENED = "proposal:opened"
+
+
+class PolicyEvent(StrEnum):
+    """What happened to a version of the authority matrix."""
+
+    CREATED = "policy:created"
+    SUBMITTED = "policy:submitted"
+    ACTIVATED = "policy:activated"
+    RETIRED = "policy:retired"
+    RETURNED = "policy:returned"
+    REFUSED = "policy:refused"

@@ -1,0 +1,84 @@
+"""What the gate puts into an evidence bundle: the route with its policy, the decisions, the pages as they were shown."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+
+from approvals.models import Decision, Presentation, Route
+from kernel.canonical import canonical_bytes, parse_json
+from kernel.clock import wire_time
+from kernel.ids import Prefix, decode
+
+ROUTE_SCHEMA = "countersign.gate.route/1"
+DECISIONS_SCHEMA = "countersign.gate.decisions/1"
+
+
+def members(proposal_typeid: str) -> Mapping[str, bytes]:
+    """Return the gate's members of the bundle of one proposal; empty when it was never routed."""
+    key = decode(Prefix.PROPOSAL, proposal_typeid)
+    route = Route.objects.select_related("policy", "row").prefetch_related("steps__group").filter(pk=key).first()
+    if route is None:
+        return {}
+    found = {"gate/route.json": _route(route), "gate/decisions.json": _decisions(key)}
+    if route.policy.text_bytes:
+        found["gate/policy.json"] = bytes(route.policy.text_bytes)
+    for page in Presentation.objects.filter(proposal_id=key).order_by("first_shown_at"):
+        found[f"proposal/presentation-{page.digest.removeprefix('sha256:')}.json"] = bytes(page.stored_bytes)
+    return found
+
+
+def _route(route: Route) -> bytes:
+    snapshot = route.snapshot
+    text = bytes(route.policy.text_bytes)
+    return canonical_bytes(
+        {
+            "schema": ROUTE_SCHEMA,
+            "automatic": route.is_automatic,
+            "required_approvals": sum(step["min_approvals"] for step in snapshot["steps"]),
+            "excluded": snapshot["excluded"],
+            "reason": route.reason,
+            "routed_minor": route.routed_minor,
+            "currency": snapshot["currency"],
+            "policy": snapshot["policy"],
+            "policy_text": parse_json(text) if text else None,
+            "row": snapshot["row"],
+            "route_digest": route.digest,
+            "created_at": wire_time(route.created_at),
+            "steps": [
+                {
+                    "position": step.position,
+                    "group": step.group.code,
+                    "min_approvals": step.min_approvals,
+                    "state": str(step.state),
+                    "opened_at": wire_time(step.opened_at) if step.opened_at else "",
+                    "satisfied_at": wire_time(step.satisfied_at) if step.satisfied_at else "",
+                }
+                for step in route.steps.all()
+            ],
+        }
+    )
+
+
+def _decisions(key: uuid.UUID) -> bytes:
+    rows = Decision.objects.select_related("presentation", "step").filter(proposal_id=key).order_by("decided_at", "pk")
+    return canonical_bytes(
+        {
+            "schema": DECISIONS_SCHEMA,
+            "decisions": [
+                {
+                    "id": row.public_id,
+                    "user": str(row.user_id),
+                    "decision": str(row.kind),
+                    "step": row.step.position,
+                    "reason_code": row.reason_code,
+                    "authentication": [str(method) for method in row.authentication],
+                    "payload_digest": row.payload_digest,
+                    "presentation_digest": row.presentation.digest,
+                    "shown_at": wire_time(row.shown_at),
+                    "decided_at": wire_time(row.decided_at),
+                }
+                for row in rows
+            ],
+        }
+    )

@@ -1,0 +1,1 @@
+"""What the pages about proposals and policies show: facts, checks and states as finished texts."""

@@ -1,0 +1,235 @@
+"""The inbox as tabs, filters and rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.http import QueryDict
+from django.urls import reverse
+
+from approvals.pages.words import DECIDED, DECISION_ICONS, PROPOSAL_TAGS, SHORT_RISK_TAGS, risk_of
+from approvals.queries import Counts, InboxFilters, InboxPage, InboxRow, View, counts, inbox
+from gateway.catalogue import write_tools
+from identity.queries import companies_of, visible_agents
+from kernel.display import Moment, Tag, Tone, ago, counted, due
+from kernel.listing import PAGE_SIZE, Page, address_with, page_number
+
+TITLES = {View.MINE: "Mine now", View.GROUP: "My group", View.WAITING: "Waiting on others", View.DONE: "Done"}
+CAPTIONS = {
+    View.MINE: "Proposals you can decide on now, what is due first at the top",
+    View.GROUP: "Proposals whose open step asks one of your groups, what is due first at the top",
+    View.WAITING: "Proposals of your groups that wait for somebody else, what is due first at the top",
+    View.DONE: "Proposals you decided on, the latest first",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One view of the inbox; `count` is None where no number is shown."""
+
+    title: str
+    url: str
+    is_current: bool
+    count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """One filter with its choices."""
+
+    name: str
+    label: str
+    value: str
+    options: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter in use; its address is the list without it."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One proposal in the list, as finished texts."""
+
+    url: str
+    risk: Tag
+    headline: str
+    sub: str
+    amount: str
+    agent: str
+    step: str | Tag
+    due: Moment | Tag
+    flags: Sequence[Tag]
+    reads: str
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """Why the list is empty, and what next."""
+
+    icon: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """Everything the inbox shows."""
+
+    view: str
+    title: str
+    summary: str
+    caption: str
+    tabs: Sequence[Tab]
+    filters: InboxFilters
+    selects: Sequence[Select]
+    chips: Sequence[Chip]
+    list: Page[Row]
+    step_title: str
+    due_title: str
+    empty: Empty
+
+
+def inbox_page(user: User, query: QueryDict, now: datetime) -> Inbox:
+    """Return the view that the address asks for; an unknown view is the first."""
+    asked = query.get("view", "")
+    view = View(asked) if asked in View else View.MINE
+    filters = InboxFilters(*(query.get(name, "").strip()[:80] for name in ("company", "tool", "agent", "q")))
+    waiting = counts(user, now)
+    found = inbox(user, view, filters, page=page_number(query), size=PAGE_SIZE, now=now)
+    selects = _selects(user, filters)
+    return Inbox(
+        view=view.value,
+        title=_title(waiting),
+        summary=_summary(waiting, found, view),
+        caption=CAPTIONS[view],
+        tabs=_tabs(view, query, waiting),
+        filters=filters,
+        selects=selects,
+        chips=_chips(query, filters, selects),
+        list=_listed(found, [_row(row, view, now) for row in found.rows], query),
+        step_title="You" if view is View.DONE else "Step",
+        due_title="Decided" if view is View.DONE else "Due",
+        empty=_empty(view, is_filtered=any((filters.company, filters.tool, filters.agent, filters.q))),
+    )
+
+
+def _title(waiting: Counts) -> str:
+    if waiting.mine == 0:
+        return "Nothing waits for you"
+    return f"{counted(waiting.mine, 'proposal waits', 'proposals wait')} for you"
+
+
+def _summary(waiting: Counts, found: InboxPage, view: View) -> str:
+    late = sum(row.is_late for row in found.rows)
+    parts = [
+        f"{late} late on this page" if late else "",
+        f"{waiting.group:,} in your groups",
+        f"{waiting.waiting:,} waiting on others",
+    ]
+    shown = f"{found.total:,} in {TITLES[view]}"
+    return f"{', '.join(part for part in parts if part)}. {shown}."
+
+
+def _tabs(view: View, query: QueryDict, waiting: Counts) -> list[Tab]:
+    numbers: dict[View, int | None] = {
+        View.MINE: waiting.mine,
+        View.GROUP: waiting.group,
+        View.WAITING: waiting.waiting,
+        View.DONE: None,
+    }
+    return [Tab(TITLES[item], address_with(query, view=item.value), item is view, numbers[item]) for item in View]
+
+
+def _selects(user: User, filters: InboxFilters) -> list[Select]:
+    agents = [(agent.name, agent.name) for agent in visible_agents(user).only("name")]
+    tools = [(tool.name, tool.title) for tool in write_tools()]
+    companies = [(company, company) for company in sorted(companies_of(user))]
+    return [
+        Select("company", "Company", filters.company, companies),
+        Select("tool", "Tool", filters.tool, tools),
+        Select("agent", "Agent", filters.agent, agents),
+    ]
+
+
+def _chips(query: QueryDict, filters: InboxFilters, selects: Sequence[Select]) -> list[Chip]:
+    chips = [
+        Chip(f"{select.label}: {dict(select.options).get(select.value, select.value)}", address_with(query, **{select.name: ""}))
+        for select in selects
+        if select.value
+    ]
+    if filters.q:
+        chips.append(Chip(f"Search: {filters.q}", address_with(query, q="")))
+    return chips
+
+
+def _listed(found: InboxPage, rows: Sequence[Row], query: QueryDict) -> Page[Row]:
+    def address(number: int) -> str:
+        return f"{address_with(query)}&page={number}"
+
+    return Page(
+        rows=rows,
+        number=found.page,
+        first=(found.page - 1) * PAGE_SIZE + 1,
+        previous_url=address(found.page - 1) if found.page > 1 else "",
+        next_url=address(found.page + 1) if found.page < found.pages else "",
+    )
+
+
+def _row(row: InboxRow, view: View, now: datetime) -> Row:
+    is_done = view is View.DONE
+    step: str | Tag = f"{row.step_group}, step {row.step_text}" if row.step_text else ""
+    moment: Moment | Tag = due(row.due_at, now)
+    if is_done and row.my_decision is not None:
+        step = Tag(f"You {DECIDED[row.my_decision]}", Tone.PLAIN, DECISION_ICONS[row.my_decision])
+        moment = ago(row.my_decision_at, now) if row.my_decision_at else PROPOSAL_TAGS[row.state]
+    return Row(
+        url=reverse("approvals:proposal", args=[row.id]),
+        risk=SHORT_RISK_TAGS[risk_of(row.tool)],
+        headline=row.headline,
+        sub=_sub(row, now),
+        amount=str(row.amount),
+        agent=row.agent_name,
+        step=step,
+        due=moment,
+        flags=_flags(row, is_done=is_done),
+        reads=str(row.evidence_count),
+    )
+
+
+def _sub(row: InboxRow, now: datetime) -> str:
+    parts = [row.company, row.counterparty_name or row.counterparty, f"proposed {ago(row.created_at, now).text}"]
+    return " · ".join(part for part in parts if part)
+
+
+def _flags(row: InboxRow, *, is_done: bool) -> list[Tag]:
+    flags = [PROPOSAL_TAGS[row.state]] if is_done else []
+    if row.revision > 1:
+        flags.append(Tag(f"Version {row.revision}", Tone.INFO, "return"))
+    if row.is_rolling:
+        flags.append(Tag(f"Routed as {row.routed}", Tone.WARN, "warn"))
+    if row.is_log_only:
+        flags.append(Tag("Log only", Tone.INFO, "info"))
+    if row.warnings:
+        flags.append(Tag(counted(len(row.warnings), "warning", "warnings"), Tone.WARN, "warn", " ".join(row.warnings)))
+    return flags
+
+
+def _empty(view: View, *, is_filtered: bool) -> Empty:
+    if is_filtered:
+        return Empty("search", "Nothing matches these filters.", "Remove one of them, or look into another view.")
+    return {
+        View.MINE: Empty(
+            "check", "Nothing waits for you.", "New proposals appear here when a route reaches a group of yours. You are up to date."
+        ),
+        View.GROUP: Empty("check", "Nothing waits for your groups.", "What others of your groups could decide appears here."),
+        View.WAITING: Empty("check", "Nothing waits on others.", "What you passed on to the next step appears here until it is decided."),
+        View.DONE: Empty("inbox", "You have not decided on anything yet.", "Each decision of yours stays here, with what became of it."),
+    }[view]

@@ -1,0 +1,147 @@
+"""Who may decide, as the rows stand now: roles, group memberships, limits and segregation of duties."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db.models import Q
+
+from approvals.models import Decision, Exclusion, Policy, Route, RouteStep
+from approvals.policies import Case, Membership
+from approvals.policies import may_decide as judge
+from approvals.states import StepState
+from identity.models import Agent, ApprovalGroupMember, Grant, RoleAssignment
+from identity.permissions import ROLE_PERMISSIONS, Permission
+from identity.policies import agent_standing
+from identity.queries import excluded_people
+from kernel.money import Money
+from kernel.verdicts import Verdict
+from proposals.models import Proposal
+from proposals.states import ProposalState
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """One person who may not decide, and why."""
+
+    user_id: int
+    reason: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the form kept in snapshots and events: an opaque id and a code."""
+        return {"user": str(self.user_id), "reason": self.reason}
+
+
+def deciding_roles() -> list[str]:
+    """Return the roles that let a person decide on proposals."""
+    return [str(role) for role, permissions in ROLE_PERMISSIONS.items() if Permission.PROPOSAL_DECIDE in permissions]
+
+
+def deciding_companies(user: User) -> frozenset[str]:
+    """Return the companies in which one of the person's roles lets them decide; being a superuser adds none."""
+    if not user.is_active:
+        return frozenset()
+    held = RoleAssignment.objects.filter(user=user, role__in=deciding_roles()).values_list("companies", flat=True)
+    return frozenset(company for companies in held for company in companies)
+
+
+def people_by_group(group_ids: Iterable[int], company: str, amount: Money) -> dict[int, frozenset[int]]:
+    """Return, for each group, who could decide on this amount in this company; one query."""
+    rows = (
+        ApprovalGroupMember.objects.filter(
+            Q(limit_minor__isnull=True) | Q(limit_currency=amount.currency, limit_minor__gte=amount.minor),
+            group_id__in=list(group_ids),
+            companies__contains=[company],
+            user__is_active=True,
+            user__role_assignments__role__in=deciding_roles(),
+            user__role_assignments__companies__contains=[company],
+        )
+        .values_list("group_id", "user_id")
+        .distinct()
+    )
+    people: dict[int, set[int]] = defaultdict(set)
+    for group_id, user_id in rows:
+        people[group_id].add(user_id)
+    return {group_id: frozenset(users) for group_id, users in people.items()}
+
+
+def exclusions_for(
+    *,
+    agent: Agent,
+    on_behalf_of: int | None,
+    grants: Sequence[Grant],
+    credential_thumbprint: str,
+    policy: Policy,
+    superseded_id: uuid.UUID | None,
+) -> list[Excluded]:
+    """Return everybody who may not decide, each with every reason, as the rows stand now.
+
+    Whoever asked for an earlier revision stays excluded: the revisions' own exclusions carry it from one to the next.
+    """
+    found = {Excluded(policy.author_id, "policy_author")}
+    for grant in grants or [None]:
+        for user_id, reason in excluded_people(agent, on_behalf_of, grant, credential_thumbprint):
+            found.add(Excluded(user_id, str(reason)))
+    if superseded_id is not None:
+        asked = Exclusion.objects.filter(route_id=superseded_id, reason="asked").values_list("user_id", flat=True)
+        found.update(Excluded(user_id, "asked") for user_id in asked)
+    return sorted(found, key=lambda item: (item.user_id, item.reason))
+
+
+def exclusions_now(proposal: Proposal, route: Route) -> list[Excluded]:
+    """Return the exclusions of the snapshot and those that hold today: an owner who changed since counts as well."""
+    kept = {Excluded(item.user_id, item.reason) for item in route.exclusions.all()}
+    grants = Grant.objects.filter(Q(pk=route.snapshot["grant"]) | Q(agent_id=proposal.agent_id, tool=proposal.tool, revoked_at=None))
+    today = exclusions_for(
+        agent=Agent.objects.get(pk=proposal.agent_id),
+        on_behalf_of=proposal.on_behalf_of_id,
+        grants=list(grants),
+        credential_thumbprint=proposal.credential_thumbprint,
+        policy=route.policy,
+        superseded_id=proposal.supersedes_id,
+    )
+    return sorted(kept.union(today), key=lambda item: (item.user_id, item.reason))
+
+
+def open_step(route: Route) -> RouteStep | None:
+    """Return the step that waits for decisions, with its group, or None when no step is open."""
+    return route.steps.select_related("group").filter(state=StepState.OPEN).first()
+
+
+def membership(user: User, step: RouteStep, company: str) -> Membership | None:
+    """Return the person's place in the group of the step, in this company."""
+    row = ApprovalGroupMember.objects.filter(user=user, group_id=step.group_id, companies__contains=[company]).first()
+    if row is None:
+        return None
+    limit = None if row.limit_minor is None else Money(row.limit_minor, row.limit_currency)
+    return Membership(group_title=step.group.title, limit=limit)
+
+
+def case_of(user: User, proposal: Proposal, now: datetime) -> Case:
+    """Return what decides whether the person may decide, read now."""
+    route = Route.objects.select_related("policy").get(pk=proposal.pk)
+    step = open_step(route)
+    agent = Agent.objects.get(pk=proposal.agent_id)
+    return Case(
+        state=str(proposal.state),
+        state_label=ProposalState(proposal.state).label,
+        is_expired=proposal.state == ProposalState.PENDING and proposal.expires_at <= now,
+        has_decided=Decision.objects.filter(proposal=proposal, user=user).exists(),
+        agent_name=agent.name,
+        agent_standing=agent_standing(agent, now),
+        exclusions=frozenset(item.reason for item in exclusions_now(proposal, route) if item.user_id == user.pk),
+        has_permission=proposal.company in deciding_companies(user),
+        open_group_title=step.group.title if step else "nobody any more",
+        membership=membership(user, step, proposal.company) if step else None,
+        amount=Money(route.routed_minor, proposal.currency),
+    )
+
+
+def may_decide(user: User, proposal: Proposal, now: datetime) -> Verdict:
+    """Return whether the person may decide on this proposal now, or why not, in a sentence."""
+    return judge(case_of(user, proposal, now))

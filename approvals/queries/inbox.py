@@ -1,0 +1,276 @@
+"""The inbox: what waits for me, for my groups, for others, and what I decided; a constant number of queries per page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from django.contrib.auth.models import User
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from approvals.models import Decision, Exclusion, RouteStep
+from approvals.queries.authority import deciding_companies
+from approvals.states import DecisionKind, StepState
+from gateway.catalogue import get_tool
+from gateway.errors import UnknownTool
+from identity.models import ApprovalGroupMember
+from identity.queries import companies_of, memberships_of
+from identity.states import AgentState
+from kernel.money import Money
+from proposals.models import Citation, Proposal
+from proposals.states import ProposalState
+
+PAGE_SIZE_MAX = 100
+
+
+class View(StrEnum):
+    """The tabs of the inbox."""
+
+    MINE = "mine"
+    GROUP = "group"
+    WAITING = "waiting"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class InboxFilters:
+    """What narrows the list; empty means all. `q` is looked for in headline, counterparty, reference."""
+
+    company: str = ""
+    tool: str = ""
+    agent: str = ""
+    q: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """One proposal in the list."""
+
+    id: str
+    headline: str
+    tool: str
+    tool_title: str
+    risk: str
+    company: str
+    counterparty: str
+    counterparty_name: str
+    amount: Money
+    routed: Money
+    agent_id: str
+    agent_name: str
+    state: ProposalState
+    revision: int
+    created_at: datetime
+    due_at: datetime
+    is_late: bool
+    step_position: int
+    step_count: int
+    step_group: str
+    approvals: int
+    min_approvals: int
+    warnings: tuple[str, ...]
+    evidence_count: int
+    is_log_only: bool
+    my_decision: DecisionKind | None
+    my_decision_at: datetime | None
+
+    @property
+    def step_text(self) -> str:
+        """Return "2 of 3", or an empty text when no step is open."""
+        return f"{self.step_position} of {self.step_count}" if self.step_position else ""
+
+    @property
+    def is_rolling(self) -> bool:
+        """Return whether the rolling sum, not the single amount, found the route."""
+        return self.amount != self.routed
+
+
+@dataclass(frozen=True, slots=True)
+class InboxPage:
+    """One page of rows with the size of the whole."""
+
+    rows: tuple[InboxRow, ...]
+    total: int
+    page: int
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many wait: for me, for my groups, on others."""
+
+    mine: int
+    group: int
+    waiting: int
+
+
+def inbox(
+    user: User, view: str, filters: InboxFilters | None = None, *, now: datetime, page: int = 1, size: int = 50
+) -> InboxPage:
+    """Return one page of the view, what is due first at the top; what I decided last at the top of `done`."""
+    size = max(1, min(size, PAGE_SIZE_MAX))
+    person = _Person(user)
+    chosen = View(view) if view in View else View.MINE
+    found = _filtered(_of_view(person, chosen, now), filters or InboxFilters())
+    total = found.count()
+    pages = max(1, math.ceil(total / size))
+    page = max(1, min(page, pages))
+    order = ("-my_decision_at", "-pk") if chosen is View.DONE else ("expires_at", "pk")
+    chunk = _with_columns(found, user).order_by(*order)[(page - 1) * size : page * size]
+    return InboxPage(rows=tuple(_row(item, now) for item in chunk), total=total, page=page, pages=pages)
+
+
+def badge(user: User, now: datetime) -> int:
+    """Return how many proposals the person can act on now."""
+    return _of_view(_Person(user), View.MINE, now).count()
+
+
+def counts(user: User, now: datetime) -> Counts:
+    """Return the numbers beside the tabs."""
+    person = _Person(user)
+    return Counts(
+        mine=_of_view(person, View.MINE, now).count(),
+        group=_of_view(person, View.GROUP, now).count(),
+        waiting=_of_view(person, View.WAITING, now).count(),
+    )
+
+
+class _Person:
+    """What about a person decides what they see: companies, deciding companies and memberships; three queries."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+        self.companies = companies_of(user)
+        self.deciding = deciding_companies(user)
+        self.memberships: Sequence[ApprovalGroupMember] = list(memberships_of(user))
+
+    def steps(self, *, within_limit: bool) -> Q:
+        """Return the condition on route steps that ask one of the person's groups in one of its companies."""
+        condition = Q(pk__in=[])
+        for member in self.memberships:
+            companies = self.deciding.intersection(member.companies)
+            one = Q(group_id=member.group_id, route__proposal__company__in=companies)
+            if within_limit and member.limit_minor is not None:
+                one &= Q(route__proposal__currency=member.limit_currency, route__routed_minor__lte=member.limit_minor)
+            condition |= one
+        return condition
+
+
+def _of_view(person: _Person, view: View, now: datetime) -> QuerySet[Proposal]:
+    visible = Proposal.objects.filter(company__in=person.companies)
+    user = person.user
+    decided = Exists(Decision.objects.filter(proposal=OuterRef("pk"), user=user))
+    if view is View.DONE:
+        return visible.filter(decided)
+    pending = visible.filter(state=ProposalState.PENDING, expires_at__gt=now)
+    asking = RouteStep.objects.filter(route=OuterRef("pk"))
+    mine = (
+        Exists(asking.filter(person.steps(within_limit=True), state=StepState.OPEN))
+        & ~decided
+        & ~Exists(Exclusion.objects.filter(route=OuterRef("pk"), user=user))
+        # Who came to own or change the agent, or asked, since the route was found.
+        & ~Q(agent__owner=user)
+        & ~Q(agent__sponsor=user)
+        & ~Q(agent__last_edited_by=user)
+        & Q(agent__state=AgentState.ACTIVE, agent__expires_on__gte=now.date())
+    )
+    if view is View.MINE:
+        return pending.filter(mine)
+    if view is View.GROUP:
+        return pending.filter(Exists(asking.filter(person.steps(within_limit=False), state=StepState.OPEN)))
+    involved = decided | Exists(asking.filter(person.steps(within_limit=False)))
+    return pending.filter(involved).exclude(mine)
+
+
+def _filtered(found: QuerySet[Proposal], filters: InboxFilters) -> QuerySet[Proposal]:
+    if filters.company:
+        found = found.filter(company=filters.company)
+    if filters.tool:
+        found = found.filter(tool=filters.tool)
+    if filters.agent:
+        found = found.filter(agent__name=filters.agent)
+    for word in filters.q.split()[:8]:
+        found = found.filter(
+            Q(headline__icontains=word)
+            | Q(counterparty__iexact=word)
+            | Q(counterparty_name__icontains=word)
+            | Q(reference__icontains=word)
+        )
+    return found
+
+
+def _with_columns(found: QuerySet[Proposal], user: User) -> QuerySet[Proposal]:
+    open_steps = RouteStep.objects.filter(route=OuterRef("pk"), state=StepState.OPEN)
+    mine = Decision.objects.filter(proposal=OuterRef("pk"), user=user)
+    approvals = Decision.objects.filter(
+        proposal=OuterRef("pk"), step__state=StepState.OPEN, kind=DecisionKind.APPROVE
+    )
+    return (
+        found.select_related("agent", "route")
+        .defer("action_bytes", "payload", "preconditions", "rationale")
+        .annotate(
+            step_position=Subquery(open_steps.values("position")[:1]),
+            step_group=Subquery(open_steps.values("group__title")[:1]),
+            step_min_approvals=Subquery(open_steps.values("min_approvals")[:1]),
+            step_count=_counted(RouteStep.objects.filter(route=OuterRef("pk")), "route"),
+            approval_count=_counted(approvals, "proposal"),
+            evidence_count=_counted(Citation.objects.filter(proposal=OuterRef("pk")), "proposal"),
+            my_decision=Subquery(mine.values("kind")[:1]),
+            my_decision_at=Subquery(mine.values("decided_at")[:1]),
+            routed_minor=F("route__routed_minor"),
+        )
+    )
+
+
+def _counted(rows: QuerySet[RouteStep] | QuerySet[Decision] | QuerySet[Citation], by: str) -> Coalesce:
+    counted = rows.order_by().values(by).annotate(count=Count("pk")).values("count")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
+
+
+def _row(proposal: Proposal, now: datetime) -> InboxRow:
+    # The annotations of `_with_columns` are attributes that the model does not declare.
+    columns = vars(proposal)
+    title, risk = _tool_facts(proposal.tool)
+    is_pending = proposal.state == ProposalState.PENDING
+    return InboxRow(
+        id=proposal.public_id,
+        headline=proposal.headline,
+        tool=proposal.tool,
+        tool_title=title,
+        risk=risk,
+        company=proposal.company,
+        counterparty=proposal.counterparty,
+        counterparty_name=proposal.counterparty_name,
+        amount=proposal.amount,
+        routed=Money(columns["routed_minor"], proposal.currency),
+        agent_id=proposal.agent.public_id,
+        agent_name=proposal.agent.name,
+        state=ProposalState(proposal.state),
+        revision=proposal.revision,
+        created_at=proposal.created_at,
+        due_at=proposal.expires_at,
+        is_late=is_pending and proposal.expires_at <= now,
+        step_position=(columns["step_position"] or 0) if is_pending else 0,
+        step_count=columns["step_count"],
+        step_group=(columns["step_group"] or "") if is_pending else "",
+        approvals=columns["approval_count"],
+        min_approvals=(columns["step_min_approvals"] or 0) if is_pending else 0,
+        warnings=tuple(str(text) for text in proposal.facts.get("warnings", ())),
+        evidence_count=columns["evidence_count"],
+        is_log_only=proposal.is_log_only,
+        my_decision=DecisionKind(columns["my_decision"]) if columns["my_decision"] else None,
+        my_decision_at=columns["my_decision_at"],
+    )
+
+
+def _tool_facts(name: str) -> tuple[str, str]:
+    """Return title and risk of a tool; a tool that has left the catalogue keeps its name."""
+    try:
+        tool = get_tool(name)
+    except UnknownTool:
+        return name, ""
+    return tool.title, str(tool.risk)

@@ -1,0 +1,152 @@
+"""The right rail of the proposal page: the route with names and states, why this route, and my own standing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+
+from approvals.models import Decision, Route, RouteStep
+from approvals.policies import EXCLUSION_LABELS
+from approvals.queries.authority import exclusions_now, may_decide, people_by_group
+from approvals.states import DecisionKind, StepState
+from kernel.money import Money
+from kernel.verdicts import Verdict
+from proposals.models import Proposal
+from proposals.states import ProposalState
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionView:
+    """One decision as the rail names it."""
+
+    id: str
+    name: str
+    kind: DecisionKind
+    decided_at: datetime
+    shown_at: datetime
+    reason_code: str
+    comment: str
+    authentication: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One step: whom it asks, where it stands, who could still decide, who has decided."""
+
+    position: int
+    group: str
+    min_approvals: int
+    approvals: int
+    state: StepState
+    possible: tuple[str, ...]
+    decisions: tuple[DecisionView, ...]
+    opened_at: datetime | None
+    satisfied_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExclusionView:
+    """Somebody who may not decide, and why in words."""
+
+    name: str
+    reason: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouteView:
+    """The route of one proposal for one person."""
+
+    policy_version: int
+    policy_title: str
+    policy_id: str
+    row_title: str
+    row_priority: int
+    reason: str
+    routed: Money
+    is_automatic: bool
+    due_at: datetime
+    steps: tuple[StepView, ...]
+    current_position: int
+    exclusions: tuple[ExclusionView, ...]
+    standing: Verdict
+
+
+def name_of(user: User) -> str:
+    """Return how a person is named on screen."""
+    return user.get_full_name() or user.get_username()
+
+
+def route_view(proposal: Proposal, user: User, now: datetime) -> RouteView:
+    """Return the route with names and states, as of now; the number of queries does not grow with steps or people."""
+    route = Route.objects.select_related("policy", "row").get(pk=proposal.pk)
+    steps = list(route.steps.select_related("group"))
+    decisions = list(Decision.objects.select_related("user").filter(proposal=proposal).order_by("decided_at"))
+    routed = Money(route.routed_minor, proposal.currency)
+    excluded = exclusions_now(proposal, route)
+    decided = {decision.user_id for decision in decisions}
+    out = decided.union(item.user_id for item in excluded)
+    people = people_by_group([step.group_id for step in steps], proposal.company, routed)
+    wanted = {user_id for users in people.values() for user_id in users}.union(item.user_id for item in excluded)
+    names = {found.pk: name_of(found) for found in get_user_model().objects.filter(pk__in=wanted)}
+    views = tuple(_step_view(step, proposal, decisions, people.get(step.group_id, frozenset()) - out, names) for step in steps)
+    return RouteView(
+        policy_version=route.policy.version,
+        policy_title=route.policy.title,
+        policy_id=route.policy.public_id,
+        row_title=route.row.title,
+        row_priority=route.row.priority,
+        reason=route.reason,
+        routed=routed,
+        is_automatic=route.is_automatic,
+        due_at=proposal.expires_at,
+        steps=views,
+        current_position=next((view.position for view in views if view.state == StepState.OPEN), 0),
+        exclusions=tuple(
+            ExclusionView(names.get(item.user_id, ""), item.reason, EXCLUSION_LABELS.get(item.reason, item.reason))
+            for item in excluded
+        ),
+        standing=may_decide(user, proposal, now),
+    )
+
+
+def _step_view(
+    step: RouteStep,
+    proposal: Proposal,
+    decisions: Sequence[Decision],
+    possible: frozenset[int],
+    names: dict[int, str],
+) -> StepView:
+    own = [decision for decision in decisions if decision.step_id == step.pk]
+    state = StepState(step.state)
+    # A proposal that left the gate otherwise (withdrawn, expired, voided) leaves its steps as they were: that is derived here.
+    if proposal.state != ProposalState.PENDING and state in {StepState.OPEN, StepState.WAITING}:
+        state = StepState.ENDED
+    is_ahead = state in {StepState.OPEN, StepState.WAITING}
+    return StepView(
+        position=step.position,
+        group=step.group.title,
+        min_approvals=step.min_approvals,
+        approvals=sum(decision.kind == DecisionKind.APPROVE for decision in own),
+        state=state,
+        possible=tuple(sorted(names[user_id] for user_id in possible)) if is_ahead else (),
+        decisions=tuple(
+            DecisionView(
+                id=decision.public_id,
+                name=name_of(decision.user),
+                kind=DecisionKind(decision.kind),
+                decided_at=decision.decided_at,
+                shown_at=decision.shown_at,
+                reason_code=decision.reason_code,
+                comment=decision.comment,
+                authentication=tuple(str(method) for method in decision.authentication),
+            )
+            for decision in own
+        ),
+        opened_at=step.opened_at,
+        satisfied_at=step.satisfied_at,
+    )

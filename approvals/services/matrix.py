@@ -1,0 +1,258 @@
+"""The authority matrix as versions: written as a draft, reviewed, activated by a second person, retired by the next one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+
+from approvals.errors import OwnPolicy, PolicyChanged
+from approvals.events import PolicyEvent
+from approvals.gate import row_text
+from approvals.models import Policy, PolicyRow
+from approvals.routing import StepRule
+from approvals.states import POLICY_TRANSITIONS, PolicyState
+from audit.records import Subject
+from audit.services import record, record_denial
+from gateway.catalogue import get_tool
+from gateway.catalogue.base import Tool, ToolKind
+from gateway.errors import UnknownTool
+from identity.models import ApprovalGroup
+from identity.permissions import Permission, require_permission
+from kernel.actors import Actor
+from kernel.canonical import canonical_bytes, digest_of_bytes
+from kernel.errors import DomainError, FieldError, NotVisible, StateConflict, ValidationFailed
+from kernel.money import CURRENCY_PATTERN
+from kernel.transitions import advance
+
+POLICY_PURPOSE = "countersign.policy/1"
+MIN_APPROVALS_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RowDraft:
+    """One line of the matrix as its author writes it; amounts in minor units, both ends of the band inclusive."""
+
+    priority: int
+    title: str
+    tool: str
+    currency: str
+    steps: tuple[StepRule, ...] = ()
+    company: str = ""
+    cost_centre: str = ""
+    from_minor: int = 0
+    up_to_minor: int | None = None
+    rolling_days: int = 0
+    is_automatic: bool = False
+
+
+def create_policy(*, title: str, rows: Sequence[RowDraft], user: User, actor: Actor, now: datetime) -> Policy:
+    """A draft with these rows is the next version; nothing routes by it yet.
+
+    Raises PermissionRefused without policy:edit, ValidationFailed naming each row that could not stand.
+    """
+    with _refusals_recorded(actor, Subject("policy", "new"), now):
+        require_permission(user, Permission.POLICY_EDIT)
+        _require_sound(title, rows)
+        try:
+            with transaction.atomic():
+                latest = Policy.objects.aggregate(latest=Max("version"))["latest"] or 0
+                policy = Policy.objects.create(version=latest + 1, title=title, author=user, created_at=now)
+                PolicyRow.objects.bulk_create(_row(policy, row) for row in rows)
+                record(
+                    kind=PolicyEvent.CREATED,
+                    actor=actor,
+                    subject=subject_of(policy),
+                    now=now,
+                    outcome={"version": policy.version, "rows": len(rows)},
+                )
+        except IntegrityError as error:
+            raise StateConflict(detail="Somebody else made this version of the policy just now; try again.") from error
+    return policy
+
+
+def submit_policy(*, policy_id: uuid.UUID, user: User, actor: Actor, now: datetime) -> Policy:
+    """The draft is in review: its text is fixed as bytes, and its digest is what a second person will activate."""
+    with _refusals_recorded(actor, Subject("policy", _public(policy_id)), now):
+        require_permission(user, Permission.POLICY_EDIT)
+        with transaction.atomic():
+            policy = lock_policy(policy_id)
+            if not policy.rows.exists():
+                raise ValidationFailed(detail="A policy without rows would route nothing; add a row first.")
+            text = policy_bytes(policy)
+            advance(
+                policy,
+                PolicyState.REVIEW,
+                transitions=POLICY_TRANSITIONS,
+                text_bytes=text,
+                digest=digest_of_bytes(POLICY_PURPOSE, text),
+            )
+            _record(PolicyEvent.SUBMITTED, policy, actor, now)
+    return policy
+
+
+def return_policy(*, policy_id: uuid.UUID, user: User, actor: Actor, now: datetime) -> Policy:
+    """The policy in review is a draft again, its text open for changes."""
+    with _refusals_recorded(actor, Subject("policy", _public(policy_id)), now):
+        require_permission(user, Permission.POLICY_EDIT)
+        with transaction.atomic():
+            policy = lock_policy(policy_id)
+            advance(policy, PolicyState.DRAFT, transitions=POLICY_TRANSITIONS, text_bytes=b"", digest="")
+            _record(PolicyEvent.RETURNED, policy, actor, now)
+    return policy
+
+
+def activate_policy(*, policy_id: uuid.UUID, user: User, actor: Actor, now: datetime) -> Policy:
+    """The reviewed policy routes from now on and the former one is retired; routes already given stay as they are.
+
+    Raises PermissionRefused without policy:activate, OwnPolicy for its author, PolicyChanged when its rows are not the reviewed
+    ones, StateConflict when it is not in review or another policy was activated at the same moment.
+    """
+    with _refusals_recorded(actor, Subject("policy", _public(policy_id)), now):
+        require_permission(user, Permission.POLICY_ACTIVATE)
+        try:
+            with transaction.atomic():
+                policy = lock_policy(policy_id)
+                if policy.author_id == user.pk:
+                    raise OwnPolicy(
+                        detail=f"You wrote policy v{policy.version}, so another person activates it (SoD: policy_author)."
+                    )
+                if policy.state == PolicyState.REVIEW and bytes(policy.text_bytes) != policy_bytes(policy):
+                    raise PolicyChanged(detail="The rows are not those that were submitted; return the policy and submit it again.")
+                _retire_active(policy, actor, now)
+                advance(
+                    policy, PolicyState.ACTIVE, transitions=POLICY_TRANSITIONS, activated_by=user, activated_at=now
+                )
+                _record(PolicyEvent.ACTIVATED, policy, actor, now)
+        except IntegrityError as error:
+            raise StateConflict(detail="Another policy was activated at the same moment; look at it first.") from error
+    return policy
+
+
+def lock_policy(policy_id: uuid.UUID) -> Policy:
+    """Return the policy locked until the transaction ends; raises NotVisible."""
+    policy = Policy.objects.select_for_update().filter(pk=policy_id).first()
+    if policy is None:
+        raise NotVisible(detail="There is no such policy.")
+    return policy
+
+
+def policy_bytes(policy: Policy) -> bytes:
+    """Return the canonical text of a policy: version, title, author and every row by priority."""
+    return canonical_bytes(
+        {
+            "schema": POLICY_PURPOSE,
+            "version": policy.version,
+            "title": policy.title,
+            "author": str(policy.author_id),
+            "rows": [row_text(row) for row in policy.rows.order_by("priority")],
+        }
+    )
+
+
+def subject_of(policy: Policy) -> Subject:
+    """Return the policy as the subject of an event."""
+    return Subject(kind="policy", id=policy.public_id, revision=policy.version)
+
+
+def _retire_active(successor: Policy, actor: Actor, now: datetime) -> None:
+    former = Policy.objects.select_for_update().filter(state=PolicyState.ACTIVE).exclude(pk=successor.pk).first()
+    if former is not None:
+        advance(former, PolicyState.RETIRED, transitions=POLICY_TRANSITIONS, retired_at=now)
+        _record(PolicyEvent.RETIRED, former, actor, now)
+
+
+def _record(kind: PolicyEvent, policy: Policy, actor: Actor, now: datetime) -> None:
+    record(
+        kind=kind,
+        actor=actor,
+        subject=subject_of(policy),
+        now=now,
+        outcome={"status": str(policy.state), "version": policy.version, "digest": policy.digest},
+    )
+
+
+@contextmanager
+def _refusals_recorded(actor: Actor, subject: Subject, now: datetime) -> Iterator[None]:
+    """Record a refusal once, after its transaction has rolled back."""
+    try:
+        yield
+    except DomainError as error:
+        record_denial(kind=PolicyEvent.REFUSED, actor=actor, subject=subject, now=now, error=error)
+        raise
+
+
+def _public(policy_id: uuid.UUID) -> str:
+    return Policy(id=policy_id).public_id
+
+
+def _row(policy: Policy, row: RowDraft) -> PolicyRow:
+    return PolicyRow(
+        policy=policy,
+        priority=row.priority,
+        title=row.title,
+        tool=row.tool,
+        company=row.company,
+        cost_centre=row.cost_centre,
+        currency=row.currency,
+        from_minor=row.from_minor,
+        up_to_minor=row.up_to_minor,
+        rolling_days=row.rolling_days,
+        is_automatic=row.is_automatic,
+        steps=[{"group": step["group"], "min_approvals": step["min_approvals"]} for step in row.steps],
+    )
+
+
+def _require_sound(title: str, rows: Sequence[RowDraft]) -> None:
+    groups = set(ApprovalGroup.objects.values_list("code", flat=True))
+    errors: list[FieldError] = []
+    if not title.strip():
+        errors.append(FieldError("/title", "empty", "what this version is about"))
+    if not rows:
+        errors.append(FieldError("/rows", "a policy without rows would route nothing", "at least one row"))
+    priorities = [row.priority for row in rows]
+    for index, row in enumerate(rows):
+        if priorities.count(row.priority) > 1:
+            errors.append(FieldError(f"/rows/{index}/priority", f"{row.priority} is used twice", "each priority once"))
+        errors.extend(FieldError(f"/rows/{index}{path}", message, acceptable) for path, message, acceptable in _flaws(row, groups))
+    if errors:
+        raise ValidationFailed(detail=f"{errors[0].path}: {errors[0].message}.", errors=tuple(errors))
+
+
+def _flaws(row: RowDraft, groups: set[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield path, message and what is acceptable for each flaw of one row."""
+    tool = _write_tool(row.tool)
+    if tool is None:
+        yield "/tool", f"{row.tool!r} is not a write of the catalogue", "a write tool's name"
+    if not CURRENCY_PATTERN.match(row.currency):
+        yield "/currency", f"{row.currency!r} is not a currency", "an ISO 4217 code"
+    if row.from_minor < 0 or (row.up_to_minor is not None and row.up_to_minor < row.from_minor):
+        yield "/up_to_minor", "the band is empty or negative", "from 0, up to at least from"
+    if row.is_automatic:
+        if row.steps:
+            yield "/steps", "an automatic row asks nobody", "no steps"
+        if row.up_to_minor is None:
+            yield "/up_to_minor", "an automatic row needs a cap", "an upper end"
+        if tool is not None and not tool.is_reversible:
+            yield "/is_automatic", f"{row.tool} can't be reversed", "a row that asks somebody"
+    elif not row.steps:
+        yield "/steps", "the row asks nobody", "at least one step"
+    for position, step in enumerate(row.steps):
+        if step["group"] not in groups:
+            yield f"/steps/{position}/group", f"there is no group {step['group']!r}", ", ".join(sorted(groups))
+        if not 1 <= step["min_approvals"] <= MIN_APPROVALS_MAX:
+            yield f"/steps/{position}/min_approvals", f"{step['min_approvals']}", f"1 to {MIN_APPROVALS_MAX}"
+
+
+def _write_tool(name: str) -> Tool | None:
+    try:
+        tool = get_tool(name)
+    except UnknownTool:
+        return None
+    return tool if tool.kind is ToolKind.WRITE else None

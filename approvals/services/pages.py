@@ -1,0 +1,123 @@
+"""Showing a proposal: the page's facts are stored as bytes, and who opened them first when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from approvals import presentation as page
+from approvals.events import PageEvent
+from approvals.models import Opening, Presentation, Route
+from approvals.queries.authority import may_decide
+from audit.services import record
+from gateway.connections import connector_for
+from gateway.errors import ErpUnavailable
+from gateway.preconditions import Check, check_all
+from kernel.actors import Actor
+from kernel.clock import wire_time
+from kernel.verdicts import Allowed, Denied, Verdict
+from proposals.models import Proposal
+from proposals.queries import get_proposal_for_person
+from proposals.states import ProposalState
+from proposals.subjects import subject_of
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A page as one person sees it.
+
+    `facts` is what the presentation digest covers; `checks` carries the live values beside. `is_current` tells whether the checks
+    were asked just now; a decided proposal shows the page that was decided on, or the state at submission.
+    """
+
+    proposal: Proposal
+    route: Route
+    facts: dict[str, Any]
+    checks: Sequence[Check]
+    payload_digest: str
+    presentation_digest: str
+    shown_at: datetime
+    standing: Verdict
+    needs_reason: bool
+    is_current: bool
+
+
+def show(
+    *, user: User, proposal_id: str, now: datetime, actor: Actor | None = None, locale: str = page.LOCALE
+) -> Shown:
+    """The page of a pending proposal is stored, and its first opening by this person recorded.
+
+    The ERP is asked about every check before the transaction begins; when it does not answer, the page shows the checks of the
+    submission and nothing can be decided. Raises NotVisible.
+    """
+    proposal = get_proposal_for_person(user, proposal_id)
+    route = Route.objects.select_related("policy", "row").get(pk=proposal.pk)
+    standing = may_decide(user, proposal, now)
+    if proposal.state != ProposalState.PENDING:
+        return _kept(proposal, route, standing, now, locale)
+    try:
+        checks = checks_now(proposal)
+    except ErpUnavailable as error:
+        reason = f"The ERP does not answer, so the checks can't be asked again now: {error.detail or error.title}"
+        unavailable = standing if isinstance(standing, Denied) else Denied(error.code, reason)
+        return _kept(proposal, route, unavailable, now, locale)
+    facts = page.build(proposal, route, checks, locale)
+    stored, digest = page.stored(facts)
+    with transaction.atomic():
+        presentation, _ = Presentation.objects.get_or_create(
+            proposal=proposal,
+            digest=digest,
+            defaults={"stored_bytes": stored, "renderer": page.RENDERER, "locale": locale, "first_shown_at": now},
+        )
+        _, is_first = Opening.objects.get_or_create(presentation=presentation, user=user, defaults={"opened_at": now})
+        if is_first:
+            record(
+                kind=PageEvent.OPENED,
+                actor=actor or Actor.human(user.pk),
+                subject=subject_of(proposal),
+                now=now,
+                human={"presentation_digest": digest, "payload_digest": proposal.payload_digest, "shown_at": wire_time(now)},
+            )
+    return Shown(
+        proposal=proposal,
+        route=route,
+        facts=facts,
+        checks=checks,
+        payload_digest=proposal.payload_digest,
+        presentation_digest=digest,
+        shown_at=now,
+        standing=standing,
+        needs_reason=page.needs_reason(facts),
+        is_current=True,
+    )
+
+
+def checks_now(proposal: Proposal) -> list[Check]:
+    """Return every precondition with its value in the ERP now; never call this inside a transaction."""
+    return check_all(connector_for(proposal.company), page.preconditions_of(proposal))
+
+
+def _kept(proposal: Proposal, route: Route, standing: Verdict, now: datetime, locale: str) -> Shown:
+    """Return the page that was decided on, else the last one shown, else the one of the submission; nothing is written."""
+    pages = Presentation.objects.filter(proposal=proposal)
+    kept = pages.filter(decisions__isnull=False).order_by("-decisions__decided_at").first()
+    kept = kept or pages.order_by("-first_shown_at").first()
+    checks = page.checks_at_submission(proposal)
+    facts = kept.facts if kept else page.build(proposal, route, checks, locale)
+    return Shown(
+        proposal=proposal,
+        route=route,
+        facts=facts,
+        checks=checks,
+        payload_digest=proposal.payload_digest,
+        presentation_digest=kept.digest if kept else page.stored(facts)[1],
+        shown_at=now,
+        standing=Denied("proposal_not_pending", "This page is not open for decisions.") if isinstance(standing, Allowed) else standing,
+        needs_reason=False,
+        is_current=False,
+    )

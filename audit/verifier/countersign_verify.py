@@ -1,0 +1,1184 @@
+#!/usr/bin/env python3
+"""Verify a Countersign evidence bundle offline, with nothing but Python's standard library (3.9 or newer).
+
+    python countersign_verify.py FILE_OR_DIRECTORY [--key VKEY ...] [--json]
+    python verify.py                                   (from inside an unpacked bundle)
+
+Exit code 0: everything holds. 1: something does not hold; each failure is named. 2: the input can't be used at all.
+
+Pin the key you were given by another way than the bundle (`--key`, the one line of `countersign.vkey`, or the file itself).
+Without a pinned key the result is "integrity only": the bundle is whole, but the key that says so came out of the bundle.
+
+The first half of this file is the verification core: pure functions over bytes, shared with the installation's own
+`manage.py audit_verify`. The second half reads a bundle and checks its members against each other. What is checked, byte by
+byte, is described in data_dictionary.md beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import binascii
+import hashlib
+import hmac
+import io
+import json
+import re
+import struct
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+EVENT_SCHEMA = "countersign.audit.event/1"
+BUNDLE_SCHEMA = "countersign.bundle/1"
+MANIFEST_SCHEMA = "countersign.manifest/1"
+TRUST_SCHEMA = "countersign.trust/1"
+MANIFEST_TYPE = "application/vnd.countersign.manifest+json"
+TLOG_PROOF_HEADER = "c2sp.org/tlog-proof@v1"
+ACTION_PURPOSE = "countersign.action/1"
+
+HOLDS, DOES_NOT_HOLD, UNUSABLE = 0, 1, 2
+
+# --- Hashes ---------------------------------------------------------------------------------------------------------------
+
+
+def leaf_hash(stored: bytes) -> bytes:
+    """Return the RFC 6962 leaf: SHA-256(0x00 ‖ bytes)."""
+    return hashlib.sha256(b"\x00" + stored).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the RFC 6962 node: SHA-256(0x01 ‖ left ‖ right)."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def entry_hash(sequence: int, previous: bytes, leaf: bytes) -> bytes:
+    """Return the chain entry: SHA-256(0x01 ‖ sequence as 8 bytes, big endian ‖ previous entry ‖ leaf)."""
+    return hashlib.sha256(b"\x01" + sequence.to_bytes(8, "big") + previous + leaf).digest()
+
+
+def genesis_entry(chain_id: str) -> bytes:
+    """Return what stands before the first entry: it binds a chain to its installation and region."""
+    return hashlib.sha256(b"countersign.chain/1\x00" + chain_id.encode("utf-8")).digest()
+
+
+def digest_text(purpose: str, stored: bytes) -> str:
+    """Return `sha256:<hex>` over purpose, NUL and bytes."""
+    return "sha256:" + hashlib.sha256(purpose.encode("ascii") + b"\x00" + stored).hexdigest()
+
+
+def payload_commitment(salt: bytes, stored: bytes) -> str:
+    """Return `hmac-sha256:<hex>` of a payload, keyed with its salt."""
+    return "hmac-sha256:" + hmac.new(salt, stored, hashlib.sha256).hexdigest()
+
+
+class Frontier:
+    """The RFC 6962 tree as it grows: the roots of its perfect subtrees, largest first."""
+
+    def __init__(self, size: int = 0, subtrees: Sequence[bytes] = ()) -> None:
+        """Continue a tree; there is one subtree for each bit set in its size."""
+        if len(subtrees) != bin(size).count("1"):
+            raise ValueError(f"a tree of {size} leaves does not have {len(subtrees)} perfect subtrees")
+        self.size = size
+        self.subtrees = list(subtrees)
+
+    def append(self, leaf: bytes) -> None:
+        """Add one leaf."""
+        node, size = leaf, self.size
+        while size & 1:
+            node = node_hash(self.subtrees.pop(), node)
+            size >>= 1
+        self.subtrees.append(node)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Return the root of the tree as it is now."""
+        if not self.subtrees:
+            return hashlib.sha256(b"").digest()
+        root = self.subtrees[-1]
+        for subtree in reversed(self.subtrees[:-1]):
+            root = node_hash(subtree, root)
+        return root
+
+
+def is_included(leaf: bytes, *, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
+    """Tell whether `path` proves that `leaf` stands at `index` (from 0) in the tree of `size` leaves (RFC 9162, 2.1.3.2)."""
+    if not 0 <= index < size:
+        return False
+    position, last, node = index, size - 1, leaf
+    for sibling in path:
+        if last == 0:
+            return False
+        if position & 1 or position == last:
+            node = node_hash(sibling, node)
+            while position and not position & 1:
+                position >>= 1
+                last >>= 1
+        else:
+            node = node_hash(node, sibling)
+        position >>= 1
+        last >>= 1
+    return last == 0 and node == root
+
+
+# --- Ed25519 (RFC 8032), verification only ----------------------------------------------------------------------------------
+
+_PRIME = 2**255 - 19
+_ORDER = 2**252 + 27742317777372353535851937790883648493
+_D = -121665 * pow(121666, -1, _PRIME) % _PRIME
+_ROOT_OF_MINUS_ONE = pow(2, (_PRIME - 1) // 4, _PRIME)
+_Point = tuple[int, int, int, int]  # extended coordinates X, Y, Z, T with x = X/Z, y = Y/Z, x·y = T/Z
+_NEUTRAL: _Point = (0, 1, 1, 0)
+
+
+def _add(first: _Point, second: _Point) -> _Point:
+    a = (first[1] - first[0]) * (second[1] - second[0]) % _PRIME
+    b = (first[1] + first[0]) * (second[1] + second[0]) % _PRIME
+    c = 2 * first[3] * second[3] * _D % _PRIME
+    d = 2 * first[2] * second[2] % _PRIME
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % _PRIME, g * h % _PRIME, f * g % _PRIME, e * h % _PRIME
+
+
+def _decode_point(data: bytes) -> _Point | None:
+    """Return the point, or None when these 32 bytes are not the one canonical encoding of a point."""
+    number = int.from_bytes(data, "little")
+    sign, y = number >> 255, number & (2**255 - 1)
+    if y >= _PRIME:
+        return None
+    numerator, denominator = (y * y - 1) % _PRIME, (_D * y * y + 1) % _PRIME
+    x = numerator * pow(denominator, 3, _PRIME) * pow(numerator * pow(denominator, 7, _PRIME), (_PRIME - 5) // 8, _PRIME)
+    x %= _PRIME
+    if denominator * x * x % _PRIME != numerator:
+        x = x * _ROOT_OF_MINUS_ONE % _PRIME
+    if denominator * x * x % _PRIME != numerator or (x == 0 and sign):
+        return None
+    if x & 1 != sign:
+        x = _PRIME - x
+    return x, y, 1, x * y % _PRIME
+
+
+def _encode_point(point: _Point) -> bytes:
+    inverse = pow(point[2], -1, _PRIME)
+    x, y = point[0] * inverse % _PRIME, point[1] * inverse % _PRIME
+    return (y | (x & 1) << 255).to_bytes(32, "little")
+
+
+def _base_point() -> _Point:
+    point = _decode_point((4 * pow(5, -1, _PRIME) % _PRIME).to_bytes(32, "little"))
+    if point is None:
+        raise ArithmeticError("the base point of Ed25519 does not decode")
+    return point
+
+
+_BASE = _base_point()
+
+
+def is_signed(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Tell whether `signature` is the Ed25519 signature of `message` under `public`: [S]B = R + [k]A, without cofactor."""
+    if len(public) != 32 or len(signature) != 64:
+        return False
+    key, commitment = _decode_point(public), signature[:32]
+    scalar = int.from_bytes(signature[32:], "little")
+    if key is None or scalar >= _ORDER:
+        return False
+    challenge = int.from_bytes(hashlib.sha512(commitment + public + message).digest(), "little") % _ORDER
+    negative: _Point = (_PRIME - key[0], key[1], key[2], _PRIME - key[3])
+    both = _add(_BASE, negative)
+    result = _NEUTRAL
+    for bit in range(252, -1, -1):
+        result = _add(result, result)
+        choice = (scalar >> bit & 1) | (challenge >> bit & 1) << 1
+        if choice:
+            result = _add(result, (_BASE, negative, both)[choice - 1])
+    return hmac.compare_digest(_encode_point(result), commitment)
+
+
+SignatureCheck = Callable[[bytes, bytes, bytes], bool]
+
+# --- Keys, signed notes, checkpoints (C2SP signed-note and tlog-checkpoint), DSSE ---------------------------------------------
+
+
+class Malformed(ValueError):
+    """The text does not have the form it must have."""
+
+
+def decode_base64(text: str) -> bytes:
+    """Return the bytes of standard base64, accepting only the one canonical spelling."""
+    try:
+        value = base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise Malformed(f"not base64: {text[:40]!r}") from error
+    if base64.b64encode(value).decode("ascii") != text:
+        raise Malformed(f"not canonical base64: {text[:40]!r}")
+    return value
+
+
+def encode_base64(value: bytes) -> str:
+    """Return standard base64."""
+    return base64.b64encode(value).decode("ascii")
+
+
+@dataclass(frozen=True)
+class VerifyingKey:
+    """An Ed25519 public key under a name, written as a C2SP vkey: `name+keyid+base64(0x01 ‖ key)`."""
+
+    name: str
+    public: bytes
+    key_id: bytes
+
+    @classmethod
+    def named(cls, name: str, public: bytes) -> VerifyingKey:
+        """Return the key under `name`; the key id follows from both."""
+        if not name or "+" in name or len(name.split()) != 1:
+            raise Malformed(f"{name!r} can't name a key")
+        return cls(name, public, hashlib.sha256(name.encode("utf-8") + b"\n\x01" + public).digest()[:4])
+
+    @classmethod
+    def parse(cls, text: str) -> VerifyingKey:
+        """Return the key written as a vkey; raises Malformed."""
+        parts = text.strip().split("+", 2)
+        if len(parts) != 3:
+            raise Malformed(f"not a vkey: {text[:60]!r}")
+        encoded = decode_base64(parts[2])
+        if len(encoded) != 33 or encoded[0] != 1:
+            raise Malformed("the vkey does not hold an Ed25519 key")
+        key = cls.named(parts[0], encoded[1:])
+        if key.key_id.hex() != parts[1]:
+            raise Malformed("the vkey's id does not belong to its name and key")
+        return key
+
+    @property
+    def text(self) -> str:
+        """Return the vkey."""
+        encoded = encode_base64(b"\x01" + self.public)
+        return f"{self.name}+{self.key_id.hex()}+{encoded}"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A signed note over a tree: origin, size, root, the signed body and its signature lines `(name, key id, signature)`."""
+
+    origin: str
+    size: int
+    root: bytes
+    body: bytes
+    signatures: tuple[tuple[str, bytes, bytes], ...]
+
+    @classmethod
+    def parse(cls, note: bytes) -> Checkpoint:
+        """Return the checkpoint in a note; raises Malformed."""
+        try:
+            text = note.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Malformed("the note is not UTF-8") from error
+        body, blank, tail = text.rpartition("\n\n")
+        if not blank or not tail.endswith("\n"):
+            raise Malformed("the note has no signature")
+        lines = body.split("\n")
+        if len(lines) < 3 or not lines[0] or not re.fullmatch(r"0|[1-9][0-9]{0,18}", lines[1]):
+            raise Malformed("the note is not a checkpoint: origin, size and root are expected")
+        root = decode_base64(lines[2])
+        if len(root) != 32:
+            raise Malformed("the checkpoint's root is not 32 bytes")
+        signatures = []
+        for line in tail[:-1].split("\n"):
+            parts = line.split(" ")
+            if len(parts) != 3 or parts[0] != "\u2014":
+                raise Malformed(f"not a signature line: {line[:60]!r}")
+            value = decode_base64(parts[2])
+            signatures.append((parts[1], value[:4], value[4:]))
+        return cls(lines[0], int(lines[1]), root, (body + "\n").encode("utf-8"), tuple(signatures))
+
+    def is_signed_by(self, key: VerifyingKey, check: SignatureCheck = is_signed) -> bool:
+        """Tell whether the note carries a signature by `key` that verifies."""
+        return any(
+            name == key.name and key_id == key.key_id and check(key.public, self.body, signature)
+            for name, key_id, signature in self.signatures
+        )
+
+
+def checkpoint_body(origin: str, size: int, root: bytes) -> bytes:
+    """Return the text of a checkpoint that is signed."""
+    return f"{origin}\n{size}\n{encode_base64(root)}\n".encode()
+
+
+def signature_line(key: VerifyingKey, signature: bytes) -> bytes:
+    """Return the line that a signed note ends with."""
+    return f"\u2014 {key.name} {encode_base64(key.key_id + signature)}\n".encode()
+
+
+def dsse_message(payload_type: str, payload: bytes) -> bytes:
+    """Return what a DSSE signature covers (pre-authentication encoding, version 1)."""
+    kind = payload_type.encode("utf-8")
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------------------
+
+
+def parse_json(stored: bytes) -> Any:
+    """Return a JSON value without floats and without duplicate keys; raises Malformed."""
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(items)
+        if len(result) != len(items):
+            raise Malformed("an object has the same key twice")
+        return result
+
+    def number(literal: str) -> Any:
+        raise Malformed(f"the number {literal} is not an integer")
+
+    try:
+        return json.loads(stored.decode("utf-8"), object_pairs_hook=pairs, parse_float=number, parse_constant=number)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"not JSON: {error}") from error
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return the RFC 8785 bytes of a value without floats."""
+
+    def ordered(item: Any) -> Any:
+        if isinstance(item, dict):
+            return {key: ordered(item[key]) for key in sorted(item, key=lambda text: text.encode("utf-16-be"))}
+        if isinstance(item, list):
+            return [ordered(part) for part in item]
+        return item
+
+    text = json.dumps(ordered(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)  # noqa: TID251
+    return text.encode("utf-8")
+
+
+def parse_canonical(stored: bytes) -> Any:
+    """Return the value of JSON that is exactly in canonical form; raises Malformed."""
+    value = parse_json(stored)
+    try:
+        canonical = canonical_json(value)
+    except UnicodeEncodeError as error:
+        raise Malformed("text with a lone surrogate") from error
+    if canonical != stored:
+        raise Malformed("not in canonical form (RFC 8785)")
+    return value
+
+
+# --- Findings ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that does not hold: a stable code, where, and a sentence."""
+
+    code: str
+    where: str
+    sentence: str
+
+
+@dataclass
+class Findings:
+    """What was checked and what came of it."""
+
+    problems: list[Problem] = field(default_factory=list)
+    checks: list[tuple[str, bool, str]] = field(default_factory=list)
+    limitations: list[str] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether nothing was found wrong."""
+        return not self.problems
+
+    def problem(self, code: str, where: str, sentence: str) -> None:
+        """Note that something does not hold."""
+        self.problems.append(Problem(code, where, sentence))
+
+    def expect(self, condition: bool, code: str, where: str, sentence: str) -> bool:
+        """Note a problem unless `condition`; return the condition."""
+        if not condition:
+            self.problem(code, where, sentence)
+        return condition
+
+    @contextmanager
+    def check(self, name: str) -> Iterator[list[str]]:
+        """Run one named check; it holds when no problem was added inside. Put a word on what was checked into the list."""
+        before = len(self.problems)
+        detail: list[str] = []
+        try:
+            yield detail
+        except Malformed as error:
+            self.problem("malformed", name, f"{name}: {error}.")
+        self.checks.append((name, len(self.problems) == before, " ".join(detail)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "holds": self.holds,
+            "checks": [{"name": name, "holds": holds, "detail": detail} for name, holds, detail in self.checks],
+            "problems": [vars(problem) for problem in self.problems],
+            "limitations": self.limitations,
+        }
+
+
+# --- The whole chain: consecutive rows, as the installation's own database gives them -----------------------------------------
+
+
+@dataclass(frozen=True)
+class ChainRow:
+    """One sealed event. `stored` is None when the seal has no event; `columns` repeats parts of the record for searching."""
+
+    sequence: int
+    entry: bytes
+    previous: bytes
+    event_id: str
+    stored: bytes | None
+    leaf: bytes = b""
+    expected_mac: bytes = b""
+    mac: bytes = b""
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+RECORD_COLUMNS = {
+    "kind": ("type",),
+    "occurred_at": ("occurred_at",),
+    "actor_kind": ("actor", "kind"),
+    "actor_id": ("actor", "id"),
+    "subject_kind": ("subject", "kind"),
+    "subject_id": ("subject", "id"),
+    "proposal": ("subject", "proposal"),
+    "company": ("subject", "company"),
+    "tool": ("subject", "tool"),
+    "chain": ("link", "chain"),
+    "position": ("link", "position"),
+    "previous_leaf": ("link", "previous"),
+}
+
+
+def record_part(record: Any, *path: str) -> Any:
+    """Return a part of a record, or "" where it is absent."""
+    for name in path:
+        if not isinstance(record, dict):
+            return ""
+        record = record.get(name, "")
+    return record
+
+
+def check_event(
+    findings: Findings, where: str, *, event_id: str, chain_id: str, stored: bytes, leaf: bytes
+) -> dict[str, Any] | None:
+    """Return the record in the bytes, having checked leaf, schema, event id and chain."""
+    if leaf_hash(stored) != leaf:
+        findings.problem("event_edited", where, f"The bytes of {event_id} at {where} do not have the leaf stored with them.")
+    try:
+        record = parse_json(stored)
+    except Malformed as error:
+        findings.problem("event_malformed", where, f"The record of {event_id} at {where} can't be read: {error}.")
+        return None
+    if not isinstance(record, dict) or record.get("schema") != EVENT_SCHEMA:
+        findings.problem("event_schema", where, f"The record of {event_id} at {where} is not a {EVENT_SCHEMA}.")
+        return None
+    if record.get("event_id") != event_id:
+        findings.problem("event_swapped", where, f"The bytes at {where} are those of {record.get('event_id')}, not of {event_id}.")
+    if record.get("chain_id") != chain_id:
+        findings.problem("foreign_chain", where, f"{event_id} belongs to the chain {record.get('chain_id')}, not to {chain_id}.")
+    return record
+
+
+class SubjectLinks:
+    """The end of each per-subject chain, as events go by in sequence."""
+
+    def __init__(self) -> None:
+        """Begin with no subject."""
+        self._ends: dict[str, tuple[int, str]] = {}
+
+    def follow(self, findings: Findings, where: str, record: Mapping[str, Any], leaf: bytes) -> None:
+        """Check that the event follows the last one of its subject; then it is the last one."""
+        chain, position = str(record_part(record, "link", "chain")), record_part(record, "link", "position")
+        end = self._ends.get(chain, (0, ""))
+        if position != end[0] + 1 or record_part(record, "link", "previous") != end[1]:
+            findings.problem(
+                "link_broken",
+                where,
+                f"{record.get('event_id')} at {where} says it is number {position} of {chain}, but does not follow number {end[0]}: "
+                "an event of this subject is missing, doubled or out of order.",
+            )
+        self._ends[chain] = (position if isinstance(position, int) else end[0] + 1, leaf.hex())
+
+
+class ChainVerifier:
+    """Checks a chain row by row: sequence, entries, leaves, macs, links, and the tree's root at every known checkpoint."""
+
+    def __init__(self, findings: Findings, *, chain_id: str, roots: Mapping[int, Iterable[tuple[str, bytes]]]) -> None:
+        """Begin before the first row. `roots` holds what is claimed: size → (where it is claimed, root)."""
+        self.findings = findings
+        self.frontier = Frontier()
+        self.last_sequence = 0
+        self.roots_checked = 0
+        self._chain_id = chain_id
+        self._roots = roots
+        self._entry = genesis_entry(chain_id)
+        self._links = SubjectLinks()
+        self._is_tree_known = True
+        self._is_root_wrong = False
+
+    def feed(self, row: ChainRow) -> None:
+        """Check one row against all before it."""
+        where = f"sequence {row.sequence}"
+        if row.sequence != self.last_sequence + 1:
+            self.findings.problem(
+                "sequence_gap", where, f"The sequence goes from {self.last_sequence} to {row.sequence}: entries are missing."
+            )
+            self._lose_tree(where)
+        if row.previous != self._entry:
+            self.findings.problem("entry_unlinked", where, f"The entry at {where} does not continue the entry before it.")
+        if row.stored is None:
+            self.findings.problem("event_missing", where, f"The event at {where} is missing; its seal is still there.")
+            self._lose_tree(where)
+        else:
+            self._feed_event(row, row.stored, where)
+        self.last_sequence = row.sequence
+        self._entry = row.entry
+        self._check_roots(row.sequence)
+
+    def finish(self) -> None:
+        """Check what is claimed beyond the last row."""
+        beyond = sorted(size for size in self._roots if size > self.last_sequence)
+        if beyond:
+            sources = ", ".join(source for source, _ in self._roots[beyond[-1]])
+            self.findings.problem(
+                "tail_truncated",
+                sources,
+                f"The chain ends at {self.last_sequence}, but {sources} was signed at {beyond[-1]}: "
+                f"the last {beyond[-1] - self.last_sequence} entries are gone.",
+            )
+
+    def _feed_event(self, row: ChainRow, stored: bytes, where: str) -> None:
+        leaf = leaf_hash(stored)
+        record = check_event(
+            self.findings, where, event_id=row.event_id, chain_id=self._chain_id, stored=stored, leaf=row.leaf
+        )
+        if row.expected_mac != row.mac:
+            self.findings.problem(
+                "event_forged",
+                where,
+                f"{row.event_id} at {where} does not carry the application's mac: it was edited or inserted in the database.",
+            )
+        if entry_hash(row.sequence, row.previous, leaf) != row.entry:
+            self.findings.problem("entry_wrong", where, f"The entry at {where} is not the digest of its place and {row.event_id}.")
+        if record is not None:
+            check_columns(self.findings, where, record, row.columns)
+            self._links.follow(self.findings, where, record, leaf)
+        if self._is_tree_known:
+            self.frontier.append(leaf)
+
+    def _check_roots(self, size: int) -> None:
+        claimed = self._roots.get(size)
+        if not claimed or not self._is_tree_known:
+            return
+        root = self.frontier.root()
+        for source, expected in claimed:
+            self.roots_checked += 1
+            if root != expected and not self._is_root_wrong:
+                self._is_root_wrong = True
+                self.findings.problem(
+                    "root_differs", source, f"The events up to {size} do not have the root that {source} states: history was rewritten."
+                )
+
+    def _lose_tree(self, where: str) -> None:
+        if self._is_tree_known and any(size >= self.last_sequence for size in self._roots):
+            self.findings.limitations.append(f"Roots from {where} on can't be recomputed, because leaves are missing.")
+        self._is_tree_known = False
+
+
+def check_columns(findings: Findings, where: str, record: Mapping[str, Any], columns: Mapping[str, str]) -> None:
+    """Check that the searchable columns repeat the record, so that no event is hidden from a search."""
+    for name, value in columns.items():
+        if str(record_part(record, *RECORD_COLUMNS[name])) != value:
+            findings.problem(
+                "column_edited", where, f"The column {name} of {record.get('event_id')} at {where} says {value!r}; its record does not."
+            )
+
+
+# --- Bundles: reading ---------------------------------------------------------------------------------------------------------
+
+MEMBER_PATTERN = re.compile(r"^(?=.{1,200}$)[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$")
+MEMBERS_MAX = 20_000
+TOTAL_BYTES_MAX = 1024**3
+SIGNED_APART = frozenset({"manifest.json", "manifest.dsse.json"})
+
+
+class Unusable(Exception):
+    """There is nothing here that could be verified."""
+
+
+def write_archive(members: Mapping[str, bytes]) -> bytes:
+    """Return the one zip file of these members: sorted, stored, with fixed times and rights, so equal members give equal bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(members):
+            info = zipfile.ZipInfo(path, date_time=(1980, 1, 1, 0, 0, 0))
+            info.create_system = 3
+            info.external_attr = 0o100644 << 16
+            archive.writestr(info, members[path])
+    return buffer.getvalue()
+
+
+def read_archive(findings: Findings, stored: bytes) -> dict[str, bytes]:
+    """Return the members of a zip, having refused what no honest bundle holds; nothing is written to disk."""
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(stored))
+    except (zipfile.BadZipFile, OSError, ValueError, struct.error, IndexError, NotImplementedError) as error:
+        raise Unusable(f"this is not a readable zip file: {error}") from error
+    entries = archive.infolist()
+    if len(entries) > MEMBERS_MAX or sum(entry.file_size for entry in entries) > TOTAL_BYTES_MAX:
+        raise Unusable(f"the archive holds more than {MEMBERS_MAX} members or {TOTAL_BYTES_MAX} bytes")
+    members: dict[str, bytes] = {}
+    for entry in entries:
+        name = entry.filename
+        if not MEMBER_PATTERN.match(name):
+            findings.problem("member_path", name, f"The member path {name!r} is not one that a bundle can hold.")
+        elif name in members:
+            findings.problem("member_duplicate", name, f"The member {name} is in the archive twice.")
+        elif entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
+            findings.problem("member_packed", name, f"The member {name} is compressed; bundles store their members as they are.")
+        else:
+            try:
+                members[name] = archive.read(entry)
+            except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError, struct.error, zlib.error) as error:
+                findings.problem("member_unreadable", name, f"The member {name} can't be read: {error}.")
+    if findings.holds and write_archive(members) != stored:
+        findings.problem(
+            "archive_altered", "archive", "The zip file is not byte for byte the one that was exported; unpack it to check its members."
+        )
+    return members
+
+
+def read_directory(findings: Findings, directory: Path) -> dict[str, bytes]:
+    """Return the members of an unpacked bundle."""
+    members: dict[str, bytes] = {}
+    total = 0
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        if path.is_symlink():
+            findings.problem("member_path", name, f"{name} is a symbolic link; a bundle holds plain files.")
+        elif path.is_file():
+            total += path.stat().st_size
+            if len(members) >= MEMBERS_MAX or total > TOTAL_BYTES_MAX:
+                raise Unusable(f"the directory holds more than {MEMBERS_MAX} files or {TOTAL_BYTES_MAX} bytes")
+            if MEMBER_PATTERN.match(name):
+                members[name] = path.read_bytes()
+            else:
+                findings.problem("member_path", name, f"{name!r} is not a path that a bundle can hold.")
+    return members
+
+
+# --- Bundles: checking --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Bundle:
+    """A bundle being verified."""
+
+    members: dict[str, bytes]
+    pinned: Sequence[VerifyingKey]
+    findings: Findings
+    is_signed_with: SignatureCheck = is_signed
+    header: dict[str, Any] = field(default_factory=dict)
+    checkpoints: dict[bytes, Checkpoint] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
+
+    def member(self, path: str) -> bytes:
+        """Return a member that must be there; raises Malformed."""
+        if path not in self.members:
+            raise Malformed(f"{path} is missing")
+        return self.members[path]
+
+    def document(self, path: str, schema: str) -> dict[str, Any]:
+        """Return a canonical JSON member of the given schema; raises Malformed."""
+        value = parse_canonical(self.member(path))
+        if not isinstance(value, dict) or value.get("schema") != schema:
+            raise Malformed(f"{path} is not a {schema}")
+        return value
+
+    def trusted_keys(self) -> list[VerifyingKey]:
+        """Return the pinned keys, or else the ones that the bundle itself brings."""
+        if self.pinned:
+            return list(self.pinned)
+        trust = self.document("keys/trust.json", TRUST_SCHEMA)
+        return [VerifyingKey.parse(str(record_part(item, "vkey"))) for item in trust.get("keys", [])]
+
+    def of_kind(self, kind: str) -> list[dict[str, Any]]:
+        """Return the records of one kind, in order."""
+        return [record for record in self.records if record.get("type") == kind]
+
+
+def verify_members(members: dict[str, bytes], *, pinned: Sequence[VerifyingKey], findings: Findings) -> Bundle:
+    """Return the bundle with everything checked; what does not hold is in the findings."""
+    bundle = Bundle(members, pinned, findings)
+    check_manifest(bundle)
+    check_manifest_signature(bundle)
+    check_header(bundle)
+    check_checkpoints(bundle)
+    check_events(bundle)
+    check_proofs(bundle)
+    check_payloads(bundle)
+    if bundle.records:
+        check_action(bundle)
+        check_approval(bundle)
+        check_cited_documents(bundle)
+        check_commit(bundle)
+    if not pinned:
+        findings.limitations.append(
+            "Integrity only: the key came from the bundle. Pin the key you were given another way with --key."
+        )
+    return bundle
+
+
+def check_manifest(bundle: Bundle) -> None:
+    """Check that the members are exactly those of the manifest, byte for byte."""
+    findings = bundle.findings
+    with findings.check("Members match the manifest") as detail:
+        manifest = bundle.document("manifest.json", MANIFEST_SCHEMA)
+        listed: set[str] = set()
+        for item in manifest.get("members", []):
+            path = str(record_part(item, "path"))
+            findings.expect(path not in listed, "manifest_duplicate", path, f"The manifest lists {path} twice.")
+            listed.add(path)
+            stored = bundle.members.get(path)
+            if stored is None:
+                findings.problem("member_missing", path, f"The member {path} is missing.")
+            elif record_part(item, "bytes") != len(stored) or record_part(item, "sha256") != hashlib.sha256(stored).hexdigest():
+                findings.problem("member_altered", path, f"The member {path} is not the one that was signed.")
+        for path in sorted(set(bundle.members) - listed - SIGNED_APART):
+            findings.problem("member_extra", path, f"The member {path} is not in the manifest.")
+        detail.append(f"{len(listed)} members")
+
+
+def check_manifest_signature(bundle: Bundle) -> None:
+    """Check that the manifest is signed (DSSE) by a pinned key, or by the bundle's own."""
+    findings = bundle.findings
+    with findings.check("The manifest is signed") as detail:
+        envelope = parse_canonical(bundle.member("manifest.dsse.json"))
+        manifest = bundle.member("manifest.json")
+        if record_part(envelope, "payloadType") != MANIFEST_TYPE or record_part(envelope, "payload") != encode_base64(manifest):
+            findings.problem("manifest_unsigned", "manifest.dsse.json", "The envelope does not hold this manifest.")
+        signatures = [item for item in record_part(envelope, "signatures") or [] if isinstance(item, dict)]
+        if set(envelope) != {"payload", "payloadType", "signatures"} or len(signatures) != 1:
+            raise Malformed("the envelope does not hold exactly one signature")
+        message = dsse_message(MANIFEST_TYPE, manifest)
+        keyid, signature = str(signatures[0].get("keyid", "")), decode_base64(str(signatures[0].get("sig", "")))
+        signers = [
+            key for key in bundle.trusted_keys()
+            if f"{key.name}+{key.key_id.hex()}" == keyid and bundle.is_signed_with(key.public, message, signature)
+        ]  # fmt: skip
+        whose = "a pinned key" if bundle.pinned else "the key in the bundle"
+        findings.expect(bool(signers), "manifest_signature", "manifest.dsse.json", f"The manifest is not signed by {whose}.")
+        detail.append(f"by {whose}: {keyid}")
+
+
+def check_header(bundle: Bundle) -> None:
+    """Check that bundle.json says what this is."""
+    with bundle.findings.check("The bundle says what it is") as detail:
+        header = bundle.document("bundle.json", BUNDLE_SCHEMA)
+        for name in ("chain_id", "origin", "proposal"):
+            if not isinstance(header.get(name), str) or not header[name]:
+                raise Malformed(f"bundle.json does not name its {name}")
+        bundle.header = header
+        trust = bundle.document("keys/trust.json", TRUST_SCHEMA)
+        bundle.findings.expect(
+            trust.get("origin") == header["origin"] == f"countersign/{header['chain_id']}",
+            "origin_differs", "bundle.json", "Bundle, trust and chain do not name the same origin.",
+        )  # fmt: skip
+        detail.append(f"proposal {header['proposal']} of chain {header['chain_id']}")
+
+
+def check_checkpoints(bundle: Bundle) -> None:
+    """Check that every checkpoint is well-formed, of this chain, and signed."""
+    findings = bundle.findings
+    with findings.check("Checkpoints are signed") as detail:
+        for path in sorted(path for path in bundle.members if path.startswith("checkpoints/")):
+            note = bundle.members[path]
+            checkpoint = Checkpoint.parse(note)
+            findings.expect(
+                any(checkpoint.is_signed_by(key, bundle.is_signed_with) for key in bundle.trusted_keys()),
+                "checkpoint_signature", path, f"{path} is not signed by {'a pinned' if bundle.pinned else 'the bundle’s'} key.",
+            )  # fmt: skip
+            findings.expect(
+                checkpoint.origin == bundle.header.get("origin"), "checkpoint_origin", path, f"{path} is of {checkpoint.origin}."
+            )
+            findings.expect(
+                path == f"checkpoints/{checkpoint.size:012d}.note", "checkpoint_name", path, f"{path} holds size {checkpoint.size}."
+            )
+            bundle.checkpoints[note] = checkpoint
+        findings.expect(bool(bundle.checkpoints), "checkpoint_missing", "checkpoints/", "There is no checkpoint.")
+        detail.append(", ".join(f"size {item.size}" for item in bundle.checkpoints.values()))
+
+
+def check_events(bundle: Bundle) -> None:
+    """Check each event's leaf and entry, and that the proposal's own chain is complete from its first event."""
+    findings = bundle.findings
+    with findings.check("Events are complete and linked") as detail:
+        lines = bundle.member("events.jsonl").split(b"\n")
+        if lines[-1] != b"":
+            raise Malformed("events.jsonl does not end with a line break")
+        links = SubjectLinks()
+        before: dict[str, Any] = {}
+        for line in lines[:-1]:
+            event = parse_canonical(line)
+            _check_event_line(bundle, event, before, links)
+            before = event
+        expected = bundle.header.get("events")
+        findings.expect(
+            len(bundle.events) == expected and bool(bundle.events),
+            "event_count", "events.jsonl", f"bundle.json counts {expected} events; there are {len(bundle.events)}.",
+        )  # fmt: skip
+        if bundle.records:
+            findings.expect(
+                bundle.records[0].get("type") == "proposal:proposed",
+                "first_event", "events.jsonl", "The first event is not the proposal being proposed.",
+            )  # fmt: skip
+        detail.append(f"{len(bundle.events)} events")
+
+
+def _check_event_line(bundle: Bundle, event: Any, before: Mapping[str, Any], links: SubjectLinks) -> None:
+    findings = bundle.findings
+    names = {"sequence", "event_id", "previous_entry", "entry", "leaf", "bytes"}
+    if not isinstance(event, dict) or set(event) != names or not isinstance(event["sequence"], int):
+        raise Malformed("a line of events.jsonl does not hold exactly " + ", ".join(sorted(names)))
+    sequence, where = event["sequence"], f"sequence {event['sequence']}"
+    try:
+        previous, entry, leaf = (bytes.fromhex(event[name]) for name in ("previous_entry", "entry", "leaf"))
+    except (ValueError, TypeError) as error:
+        raise Malformed(f"a digest at {where} is not hexadecimal") from error
+    if not 1 <= sequence < 2**53:
+        raise Malformed(f"{sequence} is not a sequence")
+    findings.expect(
+        sequence > before.get("sequence", 0), "event_order", where, f"{event['event_id']} at {where} is out of order."
+    )
+    findings.expect(
+        entry_hash(sequence, previous, leaf) == entry, "entry_wrong", where, f"The entry at {where} is not the digest of its place."
+    )
+    if sequence == 1:
+        findings.expect(
+            previous == genesis_entry(str(bundle.header.get("chain_id"))), "entry_unlinked", where, "The first entry is not this chain's."
+        )
+    if sequence == before.get("sequence", 0) + 1 and before:
+        findings.expect(
+            event["previous_entry"] == before["entry"], "entry_unlinked", where, f"The entry at {where} does not continue the one before."
+        )
+    stored = decode_base64(event["bytes"])
+    record = check_event(
+        findings, where, event_id=event["event_id"], chain_id=str(bundle.header.get("chain_id")), stored=stored, leaf=leaf
+    )
+    bundle.events.append(event)
+    if record is None:
+        return
+    bundle.records.append(record)
+    links.follow(findings, where, record, leaf)
+    findings.expect(
+        record_part(record, "subject", "proposal") == bundle.header.get("proposal") == record_part(record, "link", "chain"),
+        "foreign_event", where, f"{event['event_id']} is not an event of this proposal.",
+    )  # fmt: skip
+
+
+def check_proofs(bundle: Bundle) -> None:
+    """Check that each event is proved to stand in the tree of a signed checkpoint (C2SP tlog-proof)."""
+    findings = bundle.findings
+    with findings.check("Events are included in a signed checkpoint") as detail:
+        expected = {f"proofs/{event['sequence']:012d}.tlog-proof": event for event in bundle.events}
+        for path in sorted(path for path in bundle.members if path.startswith("proofs/") and path not in expected):
+            findings.problem("proof_extra", path, f"{path} proves no event of this bundle.")
+        for path, event in expected.items():
+            head, blank, note = bundle.member(path).partition(b"\n\n")
+            lines = head.decode("ascii", errors="replace").split("\n")
+            checkpoint = bundle.checkpoints.get(note)
+            if not blank or lines[0] != TLOG_PROOF_HEADER or lines[1:2] != [f"index {event['sequence'] - 1}"]:
+                findings.problem("proof_malformed", path, f"{path} is not the proof of sequence {event['sequence']}.")
+            elif checkpoint is None:
+                findings.problem("proof_checkpoint", path, f"{path} leans on a checkpoint that is not in the bundle.")
+            elif not is_included(
+                bytes.fromhex(event["leaf"]),
+                index=event["sequence"] - 1,
+                size=checkpoint.size,
+                path=[decode_base64(line) for line in lines[2:]],
+                root=checkpoint.root,
+            ):
+                findings.problem("proof_wrong", path, f"{path} does not prove that {event['event_id']} is in the tree.")
+        detail.append(f"{len(expected)} proofs")
+
+
+def check_payloads(bundle: Bundle) -> None:
+    """Check that payloads are the ones the events are committed to."""
+    findings = bundle.findings
+    with findings.check("Payloads match their commitments") as detail:
+        known: set[str] = set()
+        for record in bundle.records:
+            commitment, stem = record.get("payload_commitment", ""), f"payloads/{record.get('event_id')}"
+            if not commitment:
+                continue
+            known |= {f"{stem}.json", f"{stem}.salt"}
+            content, salt = bundle.member(f"{stem}.json"), bundle.member(f"{stem}.salt")
+            try:
+                matches = payload_commitment(bytes.fromhex(salt.decode("ascii").strip()), content) == commitment
+            except ValueError:
+                matches = False
+            findings.expect(matches, "payload_swapped", f"{stem}.json", f"{stem}.json is not the payload that its event committed to.")
+        for path in sorted(path for path in bundle.members if path.startswith("payloads/") and path not in known):
+            findings.problem("payload_extra", path, f"{path} belongs to no event.")
+        detail.append(f"{len(known) // 2} payloads")
+
+
+# --- Bundles: what the events and the other apps' members say about each other -------------------------------------------------
+
+
+def check_action(bundle: Bundle) -> None:
+    """Check that what was proposed, approved and sent is one and the same action."""
+    findings = bundle.findings
+    with findings.check("Proposed, approved and sent are the same action") as detail:
+        kinds = ("proposal:proposed", "approval:decided", "approval:granted", "commit:started", "commit:succeeded")
+        digests = {
+            str(record["action_digest"]): kind
+            for kind in kinds for record in bundle.of_kind(kind) if record.get("action_digest")
+        }  # fmt: skip
+        findings.expect(
+            len(digests) == 1, "action_differs", "events.jsonl", f"The events name {len(digests)} different actions: {digests}."
+        )
+        for kind in ("proposal:proposed", "approval:granted", "commit:started"):
+            for record in bundle.of_kind(kind):
+                findings.expect(
+                    bool(record.get("action_digest")), "action_unnamed", str(record.get("event_id")), f"A {kind} names no action."
+                )
+        action = bundle.members.get("proposal/action.json")
+        if action is None:
+            findings.limitations.append("The proposed action is not in the bundle; only its digest was compared.")
+            return
+        digest = digest_text(ACTION_PURPOSE, action)
+        findings.expect(
+            set(digests) == {digest}, "action_swapped", "proposal/action.json", "This action is not the one that was decided on."
+        )
+        request = bundle.members.get("erp/request.json")
+        if request is None:
+            if bundle.of_kind("commit:started"):
+                findings.limitations.append("The request to the ERP is not in the bundle.")
+            return
+        findings.expect(
+            _requested_action(request) == action, "request_differs", "erp/request.json", "What was sent is not the approved action."
+        )
+        detail.append(digest)
+
+
+def _requested_action(request: bytes) -> bytes:
+    """Return the action within the stored request: the request itself, or its member `action` in canonical form."""
+    value = parse_canonical(request)
+    inner = value.get("action") if isinstance(value, dict) else None
+    return canonical_json(inner) if isinstance(inner, dict) and "key" in value else request
+
+
+def check_approval(bundle: Bundle) -> None:
+    """Check that approval came before the commit, by enough distinct people, none of them excluded."""
+    findings = bundle.findings
+    with findings.check("The gate was passed before anything was sent") as detail:
+        order = {str(record["event_id"]): number for number, record in enumerate(bundle.records)}
+        granted = [order[str(record["event_id"])] for record in bundle.of_kind("approval:granted")]
+        for record in bundle.of_kind("commit:started") + bundle.of_kind("commit:succeeded"):
+            if not any(number < order[str(record["event_id"])] for number in granted):
+                findings.problem("approval_late", str(record["event_id"]), f"{record['type']} has no approval before it.")
+        decided = bundle.of_kind("approval:decided")
+        approvers = [
+            str(record_part(record, "actor", "id")) for record in decided if record_part(record, "human", "decision") == "approve"
+        ]
+        for record in decided:
+            findings.expect(
+                record_part(record, "actor", "kind") == "human",
+                "decider_not_human", str(record["event_id"]), "A decision was not made by a person.",
+            )  # fmt: skip
+        _check_route(bundle, approvers)
+        _check_decisions(bundle, decided)
+        detail.append(f"{len(set(approvers))} approvers, {len(granted)} approvals")
+
+
+def _check_route(bundle: Bundle, approvers: Sequence[str]) -> None:
+    findings = bundle.findings
+    if "gate/route.json" not in bundle.members:
+        if bundle.of_kind("approval:granted"):
+            findings.limitations.append("The route is not in the bundle; who was excluded was not checked.")
+        return
+    route = parse_json(bundle.members["gate/route.json"])
+    excluded = {
+        str(item.get("user", "")) if isinstance(item, dict) else str(item) for item in record_part(route, "excluded") or []
+    }
+    for approver in sorted(set(approvers) & excluded):
+        findings.problem("approver_excluded", "gate/route.json", f"Person {approver} approved although excluded from deciding.")
+    required = record_part(route, "required_approvals") or 0
+    if bundle.of_kind("approval:granted") and record_part(route, "automatic") is not True:
+        findings.expect(
+            isinstance(required, int) and len(set(approvers)) >= max(1, required),
+            "approvals_missing", "gate/route.json", f"{len(set(approvers))} distinct people approved; the route asks for {required}.",
+        )  # fmt: skip
+
+
+def _check_decisions(bundle: Bundle, decided: Sequence[Mapping[str, Any]]) -> None:
+    if "gate/decisions.json" not in bundle.members:
+        return
+    listed = sorted(
+        (str(record_part(item, "user")), str(record_part(item, "decision")), str(record_part(item, "payload_digest")))
+        for item in record_part(parse_json(bundle.members["gate/decisions.json"]), "decisions") or []
+    )
+    logged = sorted(
+        (
+            str(record_part(record, "actor", "id")),
+            str(record_part(record, "human", "decision")),
+            str(record_part(record, "human", "payload_digest") or record.get("action_digest", "")),
+        )
+        for record in decided
+    )
+    bundle.findings.expect(
+        listed == logged, "decisions_differ", "gate/decisions.json", "The decisions listed are not the decisions in the audit log."
+    )
+
+
+def check_cited_documents(bundle: Bundle) -> None:
+    """Check that pages as shown and reads as cited have the digests that the events hold."""
+    findings = bundle.findings
+    with findings.check("Pages shown and reads cited match their digests") as detail:
+        cited = {
+            str(item.get("source")): str(item.get("digest"))
+            for record in bundle.records for item in record.get("evidence", []) if isinstance(item, dict)
+        }  # fmt: skip
+        shown = {str(record_part(record, "human", "presentation_digest")) for record in bundle.of_kind("approval:decided")} - {""}
+        count = 0
+        for path, stored in bundle.members.items():
+            stem = path.rpartition("/")[2][: -len(".json")]
+            if path.startswith("proposal/reads/"):
+                count += 1
+                if stem in cited:
+                    findings.expect(
+                        digest_text("countersign.read/1", stored) == cited[stem], "read_forged", path, f"{path} is not what the agent read."
+                    )
+            elif path.startswith("proposal/presentation-"):
+                count += 1
+                digest = digest_text("countersign.presentation/1", stored)
+                findings.expect(
+                    f"presentation-{digest[len('sha256:') :]}" == stem, "page_forged", path, f"{path} is not the page that its name states."
+                )
+                shown.discard(digest)
+        if shown:
+            findings.limitations.append(f"{len(shown)} of the pages that were decided on are not in the bundle.")
+        detail.append(f"{count} documents")
+
+
+def check_commit(bundle: Bundle) -> None:
+    """Check that the ERP posted once, and that what it posted is what was read back, or that the difference is on record."""
+    findings = bundle.findings
+    with findings.check("The ERP's answer and the read-back agree with the log") as detail:
+        succeeded = bundle.of_kind("commit:succeeded")
+        if not succeeded:
+            findings.limitations.append("The proposal was not committed.")
+            return
+        findings.expect(len(succeeded) == 1, "committed_twice", "events.jsonl", f"The commit succeeded {len(succeeded)} times.")
+        outcome = record_part(succeeded[-1], "outcome")
+        document = record_part(outcome, "document")
+        for path, purpose, name in (
+            ("erp/receipt.json", "countersign.receipt/1", "receipt_digest"),
+            ("erp/read_back.json", "countersign.read_back/1", "read_back_digest"),
+        ):
+            stored = bundle.members.get(path)
+            if stored is None:
+                findings.limitations.append(f"{path} is not in the bundle.")
+                continue
+            expected = record_part(outcome, name)
+            if expected:
+                findings.expect(digest_text(purpose, stored) == expected, "erp_document", path, f"{path} is not the one in the log.")
+            content = parse_json(stored)
+            findings.expect(
+                record_part(content, "document") == document, "document_differs", path, f"{path} is not about document {document}."
+            )
+            if path == "erp/read_back.json":
+                _check_differences(findings, record_part(content, "differences"), record_part(outcome, "differences"))
+        detail.append(f"document {document}")
+
+
+def _check_differences(findings: Findings, found: Any, reported: Any) -> None:
+    found_count = len(found) if isinstance(found, list) else found or 0
+    reported_count = len(reported) if isinstance(reported, list) else reported or 0
+    findings.expect(
+        found_count == reported_count,
+        "differences_hidden", "erp/read_back.json", f"Read-back found {found_count} differences; the log reports {reported_count}.",
+    )  # fmt: skip
+    if found_count and found_count == reported_count:
+        findings.limitations.append(f"What landed differs from what was approved in {found_count} fields, as the log reports.")
+
+
+# --- Command line -------------------------------------------------------------------------------------------------------------
+
+
+def verify_path(path: Path, *, pinned: Sequence[VerifyingKey] = ()) -> tuple[Findings, Bundle]:
+    """Return what was found in a zip file or an unpacked directory; raises Unusable."""
+    findings = Findings()
+    if path.is_dir():
+        if not (path / "manifest.json").is_file():
+            raise Unusable(f"{path} holds no manifest.json: it is not an unpacked bundle")
+        members = read_directory(findings, path)
+    else:
+        try:
+            stored = path.read_bytes() if path.stat().st_size <= 2 * TOTAL_BYTES_MAX else b""
+        except OSError as error:
+            raise Unusable(f"{path} can't be read: {error.strerror}") from error
+        members = read_archive(findings, stored)
+    return findings, verify_members(members, pinned=pinned, findings=findings)
+
+
+def pinned_key(text: str) -> VerifyingKey:
+    """Return the key given on the command line: a vkey, or a file that holds one."""
+    path = Path(text)
+    if "+" not in text and path.is_file():
+        text = path.read_text(encoding="utf-8")
+    return VerifyingKey.parse(text)
+
+
+def print_result(findings: Findings, bundle: Bundle) -> None:
+    """Print the result for people."""
+    print(f"Proposal {bundle.header.get('proposal', '?')} of chain {bundle.header.get('chain_id', '?')}")
+    for name, holds, detail in findings.checks:
+        print(f"  {'holds ' if holds else 'FAILS '} {name}{': ' + detail if detail else ''}")
+    for problem in findings.problems:
+        print(f"  {problem.code}: {problem.sentence}")
+    for limitation in findings.limitations:
+        print(f"  note: {limitation}")
+    print("Everything holds." if findings.holds else f"DOES NOT HOLD: {len(findings.problems)} problems.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Verify what the command line names and return the exit code."""
+    parser = argparse.ArgumentParser(description="Verify a Countersign evidence bundle offline.")
+    parser.add_argument("bundle", nargs="?", type=Path, default=Path(__file__).resolve().parent, help="zip file or directory")
+    parser.add_argument("--key", action="append", default=[], metavar="VKEY", help="pin this key (a vkey, or a file with one)")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    options = parser.parse_args(arguments)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
+    try:
+        pinned = [pinned_key(text) for text in options.key]
+        findings, bundle = verify_path(options.bundle, pinned=pinned)
+    except (Unusable, Malformed, OSError) as error:
+        print(json.dumps({"holds": False, "unusable": str(error)}) if options.json else f"Unusable: {error}")  # noqa: TID251
+        return UNUSABLE
+    if options.json:
+        result = {
+            **findings.as_dict(),
+            "trust": "pinned" if pinned else "integrity only",
+            "proposal": bundle.header.get("proposal", ""),
+            "chain_id": bundle.header.get("chain_id", ""),
+            "events": len(bundle.events),
+        }
+        print(json.dumps(result, indent=2, ensure_ascii=False))  # noqa: TID251
+    else:
+        print_result(findings, bundle)
+    return HOLDS if findings.holds else DOES_NOT_HOLD
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,26 @@
+"""The kinds of event that the commit engine records."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class CommitEvent(StrEnum):
+    """What happens to the single execution of an approved proposal."""
+
+    STARTED = "commit:started"
+    SUCCEEDED = "commit:succeeded"
+    FAILED = "commit:failed"
+    UNKNOWN = "commit:unknown"
+    # The call provably never left, or the ERP provably never took it: the commit waits for its next attempt.
+    DEFERRED = "commit:deferred"
+    # The agent is suspended: the commit waits until it is resumed or decommissioned.
+    FROZEN = "commit:frozen"
+    RETRIED = "commit:retried"
+    RESOLVED = "commit:resolved"
+
+
+class ErpEvent(StrEnum):
+    """What was found in the ERP."""
+
+    DIFFERENCE_FOUND = "erp:difference_found"

@@ -1,0 +1,63 @@
+"""Reads about commits; the `lock_*` ones hold their row until the transaction ends."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db.models import Count, Min, Q, QuerySet
+
+from commits.models import Attempt, Commit
+from commits.states import CommitState
+from identity.permissions import Permission, require_permission
+from identity.queries import companies_of
+from kernel.errors import NotVisible
+from kernel.ids import Prefix, decode
+
+
+def visible_commits(user: User) -> QuerySet[Commit]:
+    """Return the commits of the person's companies with proposal and receipt, newest first; raises PermissionRefused."""
+    require_permission(user, Permission.COMMIT_READ)
+    return (
+        Commit.objects.select_related("proposal__agent", "receipt")
+        .defer("proposal__facts", "proposal__action_bytes", "request_bytes")
+        .filter(company__in=companies_of(user))
+        .order_by("-id")
+    )
+
+
+def get_commit_for(user: User, commit_id: str) -> Commit:
+    """Return a commit of one of the person's companies, by TypeID; raises NotVisible or InvalidIdentifier."""
+    found = Commit.objects.select_related("proposal").filter(
+        pk=decode(Prefix.COMMIT, commit_id), company__in=companies_of(user)
+    ).first()
+    if found is None:
+        raise NotVisible(detail=f"There is no commit {commit_id} in your companies.")
+    return found
+
+
+def attempts_of(commit: Commit) -> list[Attempt]:
+    """Return every try of the commit, first to last."""
+    return list(Attempt.objects.filter(commit=commit).order_by("number"))
+
+
+def lock_commit(key: UUID) -> Commit:
+    """Return the commit with its proposal, both locked until the transaction ends; raises NotVisible."""
+    found = (
+        Commit.objects.select_for_update(no_key=True, of=("self", "proposal")).select_related("proposal").filter(pk=key).first()
+    )
+    if found is None:
+        raise NotVisible(detail="There is no such commit.")
+    return found
+
+
+def depth(*, now: datetime) -> dict[str, object]:
+    """Return how much waits, by state, and since when the oldest queued one that is due has waited."""
+    counts = Commit.objects.filter(state__in=[CommitState.QUEUED, CommitState.IN_FLIGHT, CommitState.UNKNOWN]).aggregate(
+        queued=Count("pk", filter=Q(state=CommitState.QUEUED)),
+        in_flight=Count("pk", filter=Q(state=CommitState.IN_FLIGHT)),
+        unknown=Count("pk", filter=Q(state=CommitState.UNKNOWN)),
+        oldest_due_at=Min("not_before", filter=Q(state=CommitState.QUEUED, not_before__lte=now)),
+    )
+    return dict(counts)

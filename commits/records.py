@@ -1,0 +1,90 @@
+"""What travels between claim, send and settle: values, not rows, because no row may be held while the ERP is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from commits.states import AttemptOutcome, CommitState
+from gateway.port import Json
+from gateway.preconditions import Precondition
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One commit that this worker may send, until its lease ends.
+
+    `attempt_number` is the fence: a settlement that carries an older one is ignored. `deadline` is on the monotonic clock of this
+    process, so that a jump of the wall clock never makes a dead lease look alive.
+    """
+
+    commit_id: UUID
+    proposal_id: UUID
+    attempt_number: int
+    company: str
+    tool: str
+    reference: str
+    request_bytes: bytes = field(repr=False)
+    params: Mapping[str, object] = field(repr=False)
+    preconditions: tuple[Precondition, ...] = field(repr=False)
+    deadline: float
+    state: CommitState = CommitState.IN_FLIGHT
+
+    @property
+    def is_repeated(self) -> bool:
+        """Return whether an earlier attempt may have reached the ERP."""
+        return self.attempt_number > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of one claimed commit, as the worker saw it; `settle` decides whether it still counts.
+
+    `landed` is what was read back and is present exactly when `to` is `succeeded`. `drift` is present when a precondition no longer
+    holds, and then the proposal is voided.
+    """
+
+    claim: Claimed
+    to: CommitState
+    attempt: AttemptOutcome
+    document: str = ""
+    answer: Json = field(default_factory=dict)
+    landed: Json | None = None
+    differences: tuple[Mapping[str, object], ...] = ()
+    code: str = ""
+    detail: str = ""
+    is_retryable: bool = False
+    drift: tuple[Mapping[str, str], ...] = ()
+    not_before: datetime | None = None
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many commits one round moved, by where they went."""
+
+    opened: int = 0
+    claimed: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    unknown: int = 0
+    deferred: int = 0
+    ignored: int = 0
+
+    def add(self, other: Counts) -> None:
+        """Add the counts of another round to these."""
+        self.opened += other.opened
+        self.claimed += other.claimed
+        self.succeeded += other.succeeded
+        self.failed += other.failed
+        self.unknown += other.unknown
+        self.deferred += other.deferred
+        self.ignored += other.ignored
+
+    def __str__(self) -> str:
+        """Return one line for operators."""
+        return (
+            f"opened {self.opened}, claimed {self.claimed}, succeeded {self.succeeded}, failed {self.failed}, "
+            f"unknown {self.unknown}, deferred {self.deferred}, ignored {self.ignored}"
+        )

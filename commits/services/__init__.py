@@ -1,0 +1,25 @@
+"""The exactly-once engine: open, claim, send, settle, recover, and what only a person may do."""
+
+from __future__ import annotations
+
+from commits.services.claiming import claim
+from commits.services.opening import open_commits
+from commits.services.people import resolve_by_person, retry
+from commits.services.recovery import expire_leases, resolve_unknown
+from commits.services.rounds import run, run_round, sweep
+from commits.services.sending import send
+from commits.services.settling import settle
+
+__all__ = [
+    "claim",
+    "expire_leases",
+    "open_commits",
+    "resolve_by_person",
+    "resolve_unknown",
+    "retry",
+    "run",
+    "run_round",
+    "send",
+    "settle",
+    "sweep",
+]

@@ -1,0 +1,174 @@
+"""Claiming: queued commits become this worker's for the length of a lease, after everything was verified again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+import audit.services
+import proposals.services
+from audit.records import NewEvent
+from commits.crash_points import CrashPoint, crash_point
+from commits.events import CommitEvent
+from commits.models import Attempt, Commit
+from commits.records import Claimed
+from commits.services import statements
+from commits.services.backoff import backoff
+from commits.services.events import ACTOR, subject_of
+from commits.services.verification import Finding, Verdict, verify
+from commits.states import TRANSITIONS, CommitState
+from kernel.transitions import advance
+from proposals.services import NewOutcome, record_outcomes
+from proposals.states import OutcomeStatus
+
+logger = logging.getLogger(__name__)
+
+BATCH_LIMIT = 50
+LEASE_SECONDS = 120
+FROZEN_SECONDS = 60
+
+
+def claim(*, now: datetime, worker: str, limit: int = BATCH_LIMIT) -> list[Claimed]:
+    """Up to `limit` queued commits are in flight under this worker's lease, each with its attempt written down; returns them.
+
+    Commits that another worker holds are skipped. Those that do not verify are refused, voided or frozen, and not returned. When
+    the batch cannot be claimed as a whole, each of its commits is tried alone, so that one bad row never stops the others.
+    """
+    crash_point(CrashPoint.BEFORE_CLAIM)
+    try:
+        claimed = _claim(Commit.objects.all(), now=now, worker=worker, limit=limit)
+    except Exception:
+        logger.exception("a batch could not be claimed; its commits are tried one by one")
+        claimed = _claim_singly(now=now, worker=worker, limit=limit)
+    if claimed:
+        crash_point(CrashPoint.AFTER_CLAIM)
+    return claimed
+
+
+def _claim_singly(*, now: datetime, worker: str, limit: int) -> list[Claimed]:
+    due = Commit.objects.filter(state=CommitState.QUEUED, not_before__lte=now).order_by("not_before", "id")
+    claimed = []
+    for key in list(due.values_list("pk", flat=True)[:limit]):
+        try:
+            claimed += _claim(Commit.objects.filter(pk=key), now=now, worker=worker, limit=1)
+        except Exception as error:
+            logger.exception("commit %s could not be claimed", key)
+            attempts = Commit.objects.filter(pk=key).values_list("attempt_number", flat=True).get()
+            statements.freeze(
+                [key], code="claim_failed", detail=f"{type(error).__name__}: {error}", not_before=now + backoff(attempts + 4)
+            )
+    return claimed
+
+
+def _claim(scope: QuerySet[Commit], *, now: datetime, worker: str, limit: int) -> list[Claimed]:
+    with transaction.atomic():
+        # Waiting for nobody: a proposal or commit that somebody holds is taken the next time round.
+        rows = list(
+            scope.filter(state=CommitState.QUEUED, not_before__lte=now)
+            .select_for_update(skip_locked=True, no_key=True, of=("self", "proposal"))
+            .select_related("proposal__agent")
+            .defer("proposal__facts", "proposal__rationale", "proposal__payload", "proposal__preconditions")
+            .order_by("not_before", "id")[:limit]
+        )
+        if not rows:
+            return []
+        verdicts = verify(rows, now=now)
+        claimed = _start([row for row in rows if verdicts[row.pk].finding is Finding.CLEARED], verdicts, now=now, worker=worker)
+        _freeze([row for row in rows if verdicts[row.pk].finding is Finding.FROZEN], verdicts, now=now)
+        for row in rows:
+            if verdicts[row.pk].finding in (Finding.REFUSED, Finding.VOIDED):
+                _refuse(row, verdicts[row.pk], now=now)
+        crash_point(CrashPoint.IN_CLAIM)
+    return claimed
+
+
+def _start(rows: Sequence[Commit], verdicts: Mapping[UUID, Verdict], *, now: datetime, worker: str) -> list[Claimed]:
+    if not rows:
+        return []
+    deadline = time.monotonic() + LEASE_SECONDS
+    numbers = statements.start([row.pk for row in rows], lease_until=now + timedelta(seconds=LEASE_SECONDS), now=now)
+    Attempt.objects.bulk_create(
+        [Attempt(commit=row, number=numbers[row.pk], worker=worker, started_at=now) for row in rows]
+    )
+    record_outcomes([NewOutcome(proposal_id=row.proposal_id, status=OutcomeStatus.IN_FLIGHT) for row in rows], now=now)
+    audit.services.record_many(
+        [
+            NewEvent(
+                kind=CommitEvent.STARTED,
+                actor=ACTOR,
+                subject=subject_of(row.proposal, row),
+                now=now,
+                outcome={"status": "started", "attempt": numbers[row.pk]},
+                action_digest=row.proposal.payload_digest,
+            )
+            for row in rows
+        ]
+    )
+    return [
+        Claimed(
+            commit_id=row.pk,
+            proposal_id=row.proposal_id,
+            attempt_number=numbers[row.pk],
+            company=row.company,
+            tool=row.tool,
+            reference=row.proposal.public_id,
+            request_bytes=bytes(row.proposal.action_bytes),
+            params=verdicts[row.pk].params,
+            preconditions=verdicts[row.pk].preconditions,
+            deadline=deadline,
+        )
+        for row in rows
+    ]
+
+
+def _freeze(rows: Sequence[Commit], verdicts: Mapping[UUID, Verdict], *, now: datetime) -> None:
+    """Leave the commits of suspended agents where they are; the event is recorded once, not at every look."""
+    if not rows:
+        return
+    verdict = verdicts[rows[0].pk]
+    statements.freeze(
+        [row.pk for row in rows],
+        code=verdict.code,
+        detail=verdict.reason,
+        not_before=now + timedelta(seconds=FROZEN_SECONDS),
+    )
+    audit.services.record_many(
+        [
+            NewEvent(
+                kind=CommitEvent.FROZEN,
+                actor=ACTOR,
+                subject=subject_of(row.proposal, row),
+                now=now,
+                outcome={"status": "frozen", "code": verdict.code},
+                action_digest=row.proposal.payload_digest,
+            )
+            for row in rows
+            if row.code != verdict.code
+        ]
+    )
+
+
+def _refuse(row: Commit, verdict: Verdict, *, now: datetime) -> None:
+    advance(
+        row, CommitState.FAILED, transitions=TRANSITIONS, code=verdict.code, detail=verdict.reason, is_retryable=False, settled_at=now
+    )
+    if verdict.finding is Finding.VOIDED:
+        proposals.services.void(proposal=row.proposal, actor=ACTOR, now=now, code=verdict.code, reason=verdict.reason)
+    record_outcomes(
+        [NewOutcome(proposal_id=row.proposal_id, status=OutcomeStatus.FAILED, code=verdict.code, detail=verdict.reason)], now=now
+    )
+    audit.services.record(
+        kind=CommitEvent.FAILED,
+        actor=ACTOR,
+        subject=subject_of(row.proposal, row),
+        now=now,
+        outcome={"status": "failed", "code": verdict.code, "attempt": row.attempt_number, "sent": False},
+        action_digest=row.proposal.payload_digest,
+        payload={"reason": verdict.reason},
+    )

@@ -1,0 +1,193 @@
+"""Sending: the ERP is asked what the approval leaned on, written to once, and read back. No transaction is open meanwhile.
+
+What cannot be told is reported as unknown, never as failed: an exception after the request left proves nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import groupby
+from uuid import UUID
+
+from commits.crash_points import CrashPoint, crash_point
+from commits.records import Claimed, Settlement
+from commits.services.backoff import backoff
+from commits.services.landing import landed, lost
+from commits.states import AttemptOutcome, CommitState
+from gateway.connections import connector_for
+from gateway.errors import ErpUnavailable, UnknownCompany
+from gateway.port import Connector, SendStatus, WriteOutcome, WriteRequest
+from gateway.preconditions import Check, Severity, check_all
+
+logger = logging.getLogger(__name__)
+
+# A batch whose lease has less than this left is not sent: another worker may be about to take it over.
+LEASE_MARGIN_SECONDS = 60
+# A defect before sending is not an outage: after so many attempts a person has to look.
+DEFECT_ATTEMPTS_MAX = 8
+
+
+def send(claimed: Sequence[Claimed], *, now: datetime) -> list[Settlement]:
+    """Each claimed commit was sent at most once by this call; returns what became of each, to be settled.
+
+    Grouped by connection. Commits whose lease is running out are left alone and missing from the result.
+    """
+    settlements: list[Settlement] = []
+    for company, group in groupby(sorted(claimed, key=lambda item: item.company), key=lambda item: item.company):
+        batch = list(group)
+        try:
+            connector = connector_for(company)
+        except UnknownCompany as error:
+            settlements += [_failed_before_sending(item, error, now=now) for item in batch]
+            continue
+        settlements += _send_to(connector, batch, now=now)
+    return settlements
+
+
+def _send_to(connector: Connector, batch: Sequence[Claimed], *, now: datetime) -> list[Settlement]:
+    settlements = []
+    repeated = [item for item in batch if item.is_repeated]
+    try:
+        found = connector.find_many([item.commit_id for item in repeated]) if repeated else {}
+    except Exception as error:
+        logger.exception("%s could not be asked what landed before", connector.name)
+        return [_failed_before_sending(item, error, now=now) for item in batch]
+    settlements += landed(connector, [(item, found[item.commit_id]) for item in repeated if item.commit_id in found], now=now)
+    waiting = [item for item in batch if item.commit_id not in found]
+    cleared, stopped = _checked(connector, waiting, now=now)
+    alive = [item for item in cleared if item.deadline - time.monotonic() > LEASE_MARGIN_SECONDS]
+    if alive:
+        crash_point(CrashPoint.BEFORE_SEND)
+        outcomes = _commit_many(connector, alive, now=now)
+        crash_point(CrashPoint.AFTER_SEND)
+        settlements += _ended(connector, alive, outcomes, now=now)
+    return settlements + stopped
+
+
+def _checked(
+    connector: Connector, batch: Sequence[Claimed], *, now: datetime
+) -> tuple[list[Claimed], list[Settlement]]:
+    """Return who may be sent, and settlements for those whose preconditions drifted or could not be asked."""
+    if not batch:
+        return [], []
+    try:
+        checks = iter(check_all(connector, [item for claim in batch for item in claim.preconditions]))
+        drifts = [(claim, [next(checks) for _ in claim.preconditions]) for claim in batch]
+    except Exception as error:
+        if isinstance(error, ErpUnavailable) or len(batch) == 1:
+            return [], [_failed_before_sending(claim, error, now=now) for claim in batch]
+        logger.exception("the preconditions of a batch could not be checked together; they are checked one by one")
+        singles = [_checked(connector, [claim], now=now) for claim in batch]
+        return [claim for cleared, _ in singles for claim in cleared], [item for _, stopped in singles for item in stopped]
+    cleared = [claim for claim, found in drifts if all(check.is_holding for check in found)]
+    return cleared, [_drifted(claim, found) for claim, found in drifts if not all(check.is_holding for check in found)]
+
+
+def _drifted(claim: Claimed, checks: Iterable[Check]) -> Settlement:
+    """Return the settlement that voids the proposal, saying what drifted.
+
+    A material drift belongs back before the approvers, showing only what drifted; in this version the agent is told to propose a
+    revision, which brings it there with everything else.
+    """
+    broken = [check for check in checks if not check.is_holding]
+    is_hard = any(check.precondition.severity is Severity.HARD for check in broken)
+    advice = "It cannot be done any more." if is_hard else "Propose a revision that supersedes it."
+    labels = "; ".join(f"{check.precondition.label}: now {check.value}" for check in broken)
+    return Settlement(
+        claim=claim,
+        to=CommitState.FAILED,
+        attempt=AttemptOutcome.NOT_SENT,
+        code="drift" if is_hard else "material_drift",
+        detail=f"What the approval leaned on no longer holds. {labels}. {advice}",
+        drift=tuple(
+            {
+                "field": check.precondition.code,
+                "label": check.precondition.label,
+                "expected": check.precondition.expected,
+                "observed": check.precondition.observed,
+                "approved": check.precondition.observed,
+                "landed": check.value,
+                "now": check.value,
+            }
+            for check in broken
+        ),
+    )
+
+
+def _commit_many(connector: Connector, batch: Sequence[Claimed], *, now: datetime) -> list[WriteOutcome]:
+    """Return an outcome for each; when the connector fails as a whole, each is tried alone under its own key."""
+    requests = [
+        WriteRequest(
+            key=item.commit_id,
+            tool=item.tool,
+            company=item.company,
+            reference=item.reference,
+            action_bytes=item.request_bytes,
+        )
+        for item in batch
+    ]
+    try:
+        outcomes = {outcome.key: outcome for outcome in connector.commit_many(requests, now=now)}
+    except Exception as error:
+        if len(batch) > 1:
+            logger.exception("%s failed for a batch; its commits are sent one by one", connector.name)
+            return [_commit_many(connector, [item], now=now)[0] for item in batch]
+        logger.exception("%s failed for commit %s", connector.name, batch[0].commit_id)
+        return [_unknown(batch[0].commit_id, f"{type(error).__name__}: {error}")]
+    return [outcomes.get(item.commit_id) or _unknown(item.commit_id, "The connector gave no answer for it.") for item in batch]
+
+
+def _unknown(key: UUID, detail: str) -> WriteOutcome:
+    return WriteOutcome(key=key, status=SendStatus.UNKNOWN, code="answer_lost", detail=detail)
+
+
+def _ended(
+    connector: Connector, batch: Sequence[Claimed], outcomes: Sequence[WriteOutcome], *, now: datetime
+) -> list[Settlement]:
+    pairs = list(zip(batch, outcomes, strict=True))
+    posted = [pair for pair in pairs if pair[1].status in (SendStatus.POSTED, SendStatus.REPLAYED)]
+    others = [pair for pair in pairs if pair[1].status not in (SendStatus.POSTED, SendStatus.REPLAYED)]
+    return landed(connector, posted, now=now) + [_not_landed(claim, outcome, now=now) for claim, outcome in others]
+
+
+def _not_landed(claim: Claimed, outcome: WriteOutcome, *, now: datetime) -> Settlement:
+    if outcome.status is SendStatus.NOT_SENT:
+        return deferred(claim, code=outcome.code or "not_sent", detail=outcome.detail, now=now)
+    if outcome.status is SendStatus.UNKNOWN:
+        return lost(claim, code=outcome.code or "answer_lost", detail=outcome.detail, now=now)
+    is_conflict = outcome.status is SendStatus.CONFLICT
+    return Settlement(
+        claim=claim,
+        to=CommitState.FAILED,
+        attempt=AttemptOutcome.REFUSED,
+        answer=outcome.answer,
+        code=outcome.code or ("key_conflict" if is_conflict else "refused"),
+        detail=outcome.detail,
+        is_retryable=outcome.is_retryable and not is_conflict,
+    )
+
+
+def deferred(claim: Claimed, *, code: str, detail: str, now: datetime) -> Settlement:
+    """Return the settlement that queues the commit again, later: its request provably never reached the ERP."""
+    return Settlement(
+        claim=claim,
+        to=CommitState.QUEUED,
+        attempt=AttemptOutcome.NOT_SENT,
+        code=code,
+        detail=detail,
+        not_before=now + backoff(claim.attempt_number),
+    )
+
+
+def _failed_before_sending(claim: Claimed, error: Exception, *, now: datetime) -> Settlement:
+    """Return the settlement of a commit that was never sent: an outage waits for ever, a defect does not."""
+    code = getattr(error, "code", "check_failed")
+    detail = str(error) or type(error).__name__
+    if isinstance(error, ErpUnavailable) or claim.attempt_number < DEFECT_ATTEMPTS_MAX:
+        return deferred(claim, code=code, detail=detail, now=now)
+    return Settlement(
+        claim=claim, to=CommitState.FAILED, attempt=AttemptOutcome.NOT_SENT, code=code, detail=detail, is_retryable=True
+    )

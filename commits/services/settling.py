@@ -1,0 +1,209 @@
+"""Settling: what became of a batch is written in one transaction, behind a fence that ignores late workers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+import audit.services
+import proposals.services
+from audit.records import NewEvent
+from commits.crash_points import CrashPoint, crash_point
+from commits.events import CommitEvent, ErpEvent
+from commits.models import Commit, Receipt
+from commits.records import Counts, Settlement
+from commits.services import statements
+from commits.services.events import ACTOR, subject_of
+from commits.states import AttemptOutcome, CommitState
+from kernel.actors import Actor
+from kernel.canonical import canonical_bytes, digest_of_bytes
+from kernel.clock import wire_time
+from proposals.services import NewOutcome, record_outcomes
+from proposals.states import OutcomeStatus
+
+logger = logging.getLogger(__name__)
+
+RECEIPT_PURPOSE = "countersign.receipt/1"
+READ_BACK_PURPOSE = "countersign.read_back/1"
+
+OUTCOMES = {
+    CommitState.SUCCEEDED: OutcomeStatus.COMMITTED,
+    CommitState.FAILED: OutcomeStatus.FAILED,
+    CommitState.UNKNOWN: OutcomeStatus.UNKNOWN,
+    CommitState.QUEUED: OutcomeStatus.QUEUED,
+}
+KINDS = {
+    CommitState.SUCCEEDED: CommitEvent.SUCCEEDED,
+    CommitState.FAILED: CommitEvent.FAILED,
+    CommitState.UNKNOWN: CommitEvent.UNKNOWN,
+    CommitState.QUEUED: CommitEvent.DEFERRED,
+}
+
+
+def settle(settlements: Sequence[Settlement], *, now: datetime, actor: Actor = ACTOR) -> Counts:
+    """Every settlement whose fence still holds is written, with receipt, outcome and events; the others are ignored.
+
+    The fence is the attempt number and state that the worker claimed with: whoever comes late finds them changed. When the batch
+    cannot be settled as a whole, each is settled alone; one that cannot be stays in flight until its lease ends.
+    """
+    if not settlements:
+        return Counts()
+    crash_point(CrashPoint.BEFORE_SETTLE)
+    try:
+        counts = _settle(settlements, now=now, actor=actor)
+    except Exception:
+        logger.exception("a batch of %d could not be settled", len(settlements))
+        counts = Counts()
+        for settlement in settlements if len(settlements) > 1 else ():
+            counts.add(settle([settlement], now=now, actor=actor))
+    crash_point(CrashPoint.AFTER_SETTLE)
+    return counts
+
+
+def _settle(settlements: Sequence[Settlement], *, now: datetime, actor: Actor) -> Counts:
+    with transaction.atomic():
+        rows = _lock([item.claim.commit_id for item in settlements])
+        moved = statements.settle(settlements, now=now)
+        current = [item for item in settlements if item.claim.commit_id in moved]
+        statements.end_attempts([item for item in current if item.claim.state is CommitState.IN_FLIGHT], now=now)
+        receipts = {item.claim.commit_id: _receipt(item, rows, now=now) for item in current if item.landed is not None}
+        Receipt.objects.bulk_create(receipts.values())
+        for item in current:
+            if item.drift:
+                proposals.services.void(
+                    proposal=rows[item.claim.commit_id].proposal,
+                    actor=actor,
+                    now=now,
+                    code=item.code,
+                    reason=item.detail,
+                    differences=item.drift,
+                )
+        record_outcomes([_outcome(item) for item in current], now=now)
+        crash_point(CrashPoint.IN_SETTLE)
+        events = [
+            event for item in current for event in _events(item, rows, receipts.get(item.claim.commit_id), now=now, actor=actor)
+        ]
+        audit.services.record_many(events)
+    return _counts(current, ignored=len(settlements) - len(current))
+
+
+def _lock(ids: Sequence[UUID]) -> dict[UUID, Commit]:
+    """Return the commits with their proposals, both locked, in the order of the proposals."""
+    rows = (
+        Commit.objects.select_for_update(no_key=True, of=("self", "proposal"))
+        .select_related("proposal")
+        .defer("proposal__facts", "proposal__rationale", "proposal__action_bytes", "request_bytes", "proposal__payload")
+        .filter(pk__in=ids)
+        .order_by("proposal_id")
+    )
+    return {row.pk: row for row in rows}
+
+
+def _receipt(item: Settlement, rows: Mapping[UUID, Commit], *, now: datetime) -> Receipt:
+    claim = item.claim
+    answer = canonical_bytes(
+        {
+            "schema": "countersign.erp.receipt/1",
+            "document": item.document,
+            "status": "posted" if item.attempt is AttemptOutcome.POSTED else "replayed",
+            "connection": rows[claim.commit_id].connection,
+            "key": str(claim.commit_id),
+            "attempt": claim.attempt_number,
+            "received_at": wire_time(now),
+            "answer": dict(item.answer),
+        }
+    )
+    read_back = canonical_bytes(
+        {
+            "schema": "countersign.erp.read_back/1",
+            "document": item.document,
+            "read_at": wire_time(now),
+            "landed": dict(item.landed or {}),
+            "differences": [dict(difference) for difference in item.differences],
+        }
+    )
+    return Receipt(
+        commit_id=claim.commit_id,
+        document=item.document,
+        answer_bytes=answer,
+        read_back_bytes=read_back,
+        differences=[dict(difference) for difference in item.differences],
+        content_digest=str((item.landed or {}).get("content_digest", "")),
+        recorded_at=now,
+    )
+
+
+def _outcome(item: Settlement) -> NewOutcome:
+    data: dict[str, object] = {"attempt": item.claim.attempt_number}
+    if item.to is CommitState.FAILED:
+        data["is_retryable"] = item.is_retryable
+    if item.landed is not None:
+        data["differences"] = [dict(difference) for difference in item.differences]
+    if item.drift:
+        data["drift"] = [dict(fact) for fact in item.drift]
+    return NewOutcome(
+        proposal_id=item.claim.proposal_id,
+        status=OUTCOMES[item.to],
+        document=item.document,
+        code=item.code,
+        detail=item.detail,
+        data=data,
+    )
+
+
+def _events(
+    item: Settlement, rows: Mapping[UUID, Commit], receipt: Receipt | None, *, now: datetime, actor: Actor
+) -> list[NewEvent]:
+    row = rows[item.claim.commit_id]
+    subject = subject_of(row.proposal, row)
+    digest = row.proposal.payload_digest
+    outcome: dict[str, object] = {"status": str(item.to), "attempt": item.claim.attempt_number}
+    if receipt is not None:
+        outcome |= {
+            "document": item.document,
+            "answered": str(item.attempt),
+            "differences": len(item.differences),
+            "receipt_digest": digest_of_bytes(RECEIPT_PURPOSE, bytes(receipt.answer_bytes)),
+            "read_back_digest": digest_of_bytes(READ_BACK_PURPOSE, bytes(receipt.read_back_bytes)),
+        }
+    else:
+        outcome |= {"code": item.code, "answered": str(item.attempt)}
+    events = [
+        NewEvent(
+            kind=KINDS[item.to],
+            actor=actor,
+            subject=subject,
+            now=now,
+            outcome=outcome,
+            action_digest=digest,
+            payload={"detail": item.detail} if item.detail else None,
+        )
+    ]
+    if item.differences:
+        events.append(
+            NewEvent(
+                kind=ErpEvent.DIFFERENCE_FOUND,
+                actor=actor,
+                subject=subject,
+                now=now,
+                outcome={"document": item.document, "fields": [str(difference["field"]) for difference in item.differences]},
+                action_digest=digest,
+                payload={"differences": [dict(difference) for difference in item.differences]},
+            )
+        )
+    return events
+
+
+def _counts(current: Sequence[Settlement], *, ignored: int) -> Counts:
+    totals = {state: sum(1 for item in current if item.to is state) for state in KINDS}
+    return Counts(
+        succeeded=totals[CommitState.SUCCEEDED],
+        failed=totals[CommitState.FAILED],
+        unknown=totals[CommitState.UNKNOWN],
+        deferred=totals[CommitState.QUEUED],
+        ignored=ignored,
+    )

@@ -1,0 +1,242 @@
+"""Verification at the moment of use: an approval is not believed because it was given, everything is looked at again.
+
+Digest of the stored bytes, agreement of the columns with them, tool version, agent, grant and rolling ceilings, route with its
+decisions and exclusions. What the ERP says is asked later, between claim and send, because no row may be locked meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import cast
+from uuid import UUID
+
+from django.db.models import Q, Sum
+
+from approvals.queries import Problem, verify_routes
+from commits.models import Commit
+from gateway.catalogue import Effect, WriteTool, get_tool
+from gateway.errors import UnknownTool
+from gateway.preconditions import Precondition
+from identity.models import Agent, Grant
+from identity.policies import Usage, agent_standing, check_grant
+from identity.principals import AgentPrincipal
+from identity.states import AgentState, GrantState
+from kernel.canonical import digest_of_bytes, parse_json
+from kernel.errors import DomainError
+from kernel.ids import Prefix, encode
+from kernel.verdicts import Denied
+from proposals.models import Proposal
+from proposals.queries import COUNTED, rolling_usage
+from proposals.states import ProposalState
+
+logger = logging.getLogger(__name__)
+
+ACTION_PURPOSE = "countersign.action/1"
+
+
+class Finding(StrEnum):
+    """What verification says about one commit."""
+
+    CLEARED = "cleared"
+    FROZEN = "frozen"
+    # Not sent, and the proposal stays as it is: its record cannot be trusted, or it is no longer approved.
+    REFUSED = "refused"
+    # Not sent, and the proposal is voided: what was approved may no longer be done.
+    VOIDED = "voided"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a commit may be sent; when it may, what to send and which facts to ask the ERP for."""
+
+    finding: Finding
+    code: str = ""
+    reason: str = ""
+    params: Mapping[str, object] = field(default_factory=dict)
+    preconditions: tuple[Precondition, ...] = ()
+
+
+class _Stop(Exception):
+    """One check did not hold."""
+
+    def __init__(self, finding: Finding, code: str, reason: str) -> None:
+        super().__init__(code)
+        self.verdict = Verdict(finding, code, reason)
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What the batch needs from the database, read once."""
+
+    grants: dict[tuple[UUID, str], Grant]
+    usages: dict[tuple[UUID, str, str], Usage]
+    routes: Mapping[UUID, object]
+
+
+def verify(commits: Sequence[Commit], *, now: datetime) -> dict[UUID, Verdict]:
+    """Return a verdict for each commit (with its proposal and agent loaded and its row locked); a constant number of statements.
+
+    A defect while looking at one commit refuses that one and leaves the others alone.
+    """
+    facts = _facts(commits, now=now)
+    verdicts = {}
+    for commit in commits:
+        try:
+            verdicts[commit.pk] = _verdict(commit, facts, now=now)
+        except _Stop as stop:
+            verdicts[commit.pk] = stop.verdict
+        except (DomainError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+            logger.exception("commit %s could not be verified", commit.public_id)
+            reason = f"Verification failed: {type(error).__name__}: {error}"
+            verdicts[commit.pk] = Verdict(Finding.REFUSED, "verification_failed", reason)
+    return verdicts
+
+
+def _facts(commits: Sequence[Commit], *, now: datetime) -> _Facts:
+    proposals = [commit.proposal for commit in commits]
+    agents = {proposal.agent_id for proposal in proposals}
+    grants = Grant.objects.filter(agent_id__in=agents, tool__in={proposal.tool for proposal in proposals}, state=GrantState.ACTIVE)
+    return _Facts(
+        grants={(grant.agent_id, grant.tool): grant for grant in grants},
+        usages={
+            key: rolling_usage(key[0], key[1], now, currency=key[2])
+            for key in {(proposal.agent_id, proposal.tool, proposal.currency) for proposal in proposals}
+        },
+        routes=verify_routes(proposals, now),
+    )
+
+
+def _verdict(commit: Commit, facts: _Facts, *, now: datetime) -> Verdict:
+    proposal = commit.proposal
+    if proposal.state != ProposalState.APPROVED:
+        raise _Stop(Finding.REFUSED, "not_approved", f"The proposal is {proposal.state}.")
+    action = _checked_action(commit, proposal)
+    _check_agent(proposal.agent, now=now)
+    if proposal.decided_at is None or proposal.decided_at > proposal.expires_at:
+        raise _Stop(Finding.VOIDED, "approved_too_late", "The proposal was approved after it had expired.")
+    _check_tool(proposal)
+    params = cast("Mapping[str, object]", action["params"])
+    _check_grant(proposal, facts, params=params, now=now)
+    route = facts.routes.get(proposal.pk)
+    if isinstance(route, Problem):
+        raise _Stop(Finding.VOIDED, route.code, route.reason)
+    if route is None:
+        raise _Stop(Finding.VOIDED, "route_missing", "No route stands behind this approval.")
+    stored = cast("Sequence[Mapping[str, object]]", action["preconditions"])
+    return Verdict(Finding.CLEARED, params=params, preconditions=tuple(Precondition.from_dict(item) for item in stored))
+
+
+def _checked_action(commit: Commit, proposal: Proposal) -> Mapping[str, object]:
+    """Return the action behind the stored bytes, after comparing them with their digest and with the columns people saw."""
+    stored = bytes(proposal.action_bytes)
+    sent_before = bytes(commit.request_bytes) if commit.request_bytes is not None else stored
+    if digest_of_bytes(ACTION_PURPOSE, stored) != proposal.payload_digest or sent_before != stored:
+        raise _Stop(Finding.REFUSED, "action_altered", "The stored action is not the one whose digest was approved.")
+    action = parse_json(stored)
+    if not isinstance(action, dict):
+        raise _Stop(Finding.REFUSED, "action_altered", "The stored action is not an object.")
+    repeated = {
+        "tool": proposal.tool,
+        "tool_version": proposal.tool_version,
+        "company": proposal.company,
+        "agent_id": encode(Prefix.AGENT, proposal.agent_id),
+    }
+    for name, column in repeated.items():
+        if action.get(name) != column:
+            raise _Stop(Finding.REFUSED, "action_altered", f"The stored action names another {name} than the proposal.")
+    if (commit.tool, commit.company) != (proposal.tool, proposal.company):
+        raise _Stop(Finding.REFUSED, "action_altered", "The commit names another tool or company than the proposal.")
+    return action
+
+
+def _check_agent(agent: Agent, *, now: datetime) -> None:
+    """Stop unless the agent may act: one that can come back freezes its commits, one that cannot voids them."""
+    standing = agent_standing(agent, now)
+    if isinstance(standing, Denied):
+        is_final = agent.state == AgentState.DECOMMISSIONED
+        raise _Stop(Finding.VOIDED if is_final else Finding.FROZEN, standing.code, standing.reason)
+
+
+def _check_tool(proposal: Proposal) -> None:
+    try:
+        tool = get_tool(proposal.tool)
+    except UnknownTool:
+        raise _Stop(Finding.VOIDED, "tool_removed", f"The tool {proposal.tool} is no longer in the catalogue.") from None
+    if not isinstance(tool, WriteTool) or tool.version != proposal.tool_version:
+        raise _Stop(Finding.VOIDED, "tool_changed", f"The tool {proposal.tool} has another version than the one approved.")
+
+
+def _check_grant(proposal: Proposal, facts: _Facts, *, params: Mapping[str, object], now: datetime) -> None:
+    grant = facts.grants.get((proposal.agent_id, proposal.tool))
+    if grant is None:
+        raise _Stop(Finding.VOIDED, "grant_missing", "The agent no longer has an active grant for this tool.")
+    effect = _effect(proposal, params)
+    usage = _without_own(facts.usages[proposal.agent_id, proposal.tool, proposal.currency], proposal, now=now)
+    principal = _principal(proposal, grant)
+    verdict = check_grant(grant=grant, principal=principal, effect=effect, usage=usage, now=now)
+    if isinstance(verdict, Denied):
+        # The sums above count later submissions too; what came first decides whether this one fitted.
+        usage = _earlier_usage(proposal, now=now)
+        verdict = check_grant(grant=grant, principal=principal, effect=effect, usage=usage, now=now)
+    if isinstance(verdict, Denied):
+        raise _Stop(Finding.VOIDED, verdict.code, verdict.reason)
+
+
+def _effect(proposal: Proposal, params: Mapping[str, object]) -> Effect:
+    """Return the effect as it was routed: the columns that a trigger keeps as submitted, because a tool may ask the ERP for it."""
+    lines = cast("Sequence[Mapping[str, object]]", params.get("lines", ()))
+    return Effect(
+        amount=proposal.amount,
+        counterparty=proposal.counterparty,
+        cost_centre=proposal.cost_centre,
+        effective_on=proposal.effective_on,
+        accounts=tuple(sorted({str(line["account"]) for line in lines if "account" in line})),
+        reference=proposal.reference,
+    )
+
+
+def _principal(proposal: Proposal, grant: Grant) -> AgentPrincipal:
+    """Return the agent as it would stand at the door with a token for exactly this write."""
+    return AgentPrincipal(
+        agent_id=proposal.agent_id,
+        agent_name=proposal.agent.name,
+        action="propose",
+        tool=proposal.tool,
+        company=proposal.company,
+        resource="",
+        ceiling_minor=None,
+        currency=proposal.currency,
+        grant_id=grant.pk,
+        credential_thumbprint=proposal.credential_thumbprint,
+        token_id="",
+    )
+
+
+def _without_own(usage: Usage, proposal: Proposal, *, now: datetime) -> Usage:
+    """Return the usage of everything but this proposal; the count per hour limits submissions, not commits."""
+    is_of_day = proposal.created_at > now - timedelta(hours=24)
+    is_of_month = proposal.created_at > now - timedelta(days=30)
+    return Usage(
+        day_minor=usage.day_minor - (proposal.amount_minor if is_of_day else 0),
+        thirty_days_minor=usage.thirty_days_minor - (proposal.amount_minor if is_of_month else 0),
+        hour_count=0,
+    )
+
+
+def _earlier_usage(proposal: Proposal, *, now: datetime) -> Usage:
+    sums = Proposal.objects.filter(
+        agent_id=proposal.agent_id,
+        tool=proposal.tool,
+        currency=proposal.currency,
+        state__in=COUNTED,
+        created_at__gt=now - timedelta(days=30),
+        pk__lt=proposal.pk,
+    ).aggregate(
+        day=Sum("amount_minor", filter=Q(created_at__gt=now - timedelta(hours=24))),
+        thirty_days=Sum("amount_minor"),
+    )
+    return Usage(day_minor=sums["day"] or 0, thirty_days_minor=sums["thirty_days"] or 0, hour_count=0)

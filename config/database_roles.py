@@ -1,0 +1,63 @@
+"""The runtime roles of both databases and what each may do; run after every migration, repeatable."""
+
+from __future__ import annotations
+
+import ledger.grants
+from django.db import connections
+from psycopg import sql
+
+import audit.grants
+from config.databases import LEDGER_READER, LEDGER_WRITER, RUNTIME, SEALER, role_password
+
+# Append-only in PostgreSQL as well as by trigger: the application's role has no right to change these.
+INSERT_ONLY = (
+    "approvals_decision",
+    "approvals_exclusion",
+    "approvals_presentation",
+    "approvals_route",
+    "commits_receipt",
+    "proposals_citation",
+    "proposals_readreceipt",
+)
+
+
+def apply_roles() -> None:
+    """Create or refresh the four runtime roles and their rights in both databases."""
+    with connections["default"].cursor() as cursor:
+        for role in (RUNTIME, SEALER, LEDGER_READER, LEDGER_WRITER):
+            _ensure_role(cursor, role)
+        _grant_runtime(cursor)
+        for statement in audit.grants.grant_statements(RUNTIME, SEALER):
+            cursor.execute(statement)
+    with connections["ledger"].cursor() as cursor:
+        for role in (LEDGER_READER, LEDGER_WRITER):
+            _ensure_role(cursor, role)
+        for statement in ledger.grants.grant_statements(LEDGER_READER, LEDGER_WRITER):
+            cursor.execute(statement)
+
+
+def _ensure_role(cursor: object, role: str) -> None:
+    name, password = sql.Identifier(role), sql.Literal(role_password(role))
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])  # type: ignore[attr-defined]
+    verb = sql.SQL("ALTER") if cursor.fetchone() else sql.SQL("CREATE")  # type: ignore[attr-defined]
+    cursor.execute(  # type: ignore[attr-defined]
+        sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}").format(verb, name, password)
+    )
+
+
+def _grant_runtime(cursor: object) -> None:
+    cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")  # type: ignore[attr-defined]
+    tables = [row[0] for row in cursor.fetchall()]  # type: ignore[attr-defined]
+    runtime = sql.Identifier(RUNTIME)
+    for table in tables:
+        if table.startswith("audit_") or table == "django_migrations":
+            continue
+        rights = "SELECT, INSERT" if table in INSERT_ONLY else "SELECT, INSERT, UPDATE, DELETE"
+        name = sql.Identifier(table)
+        cursor.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(name, runtime))  # type: ignore[attr-defined]
+        cursor.execute(  # type: ignore[attr-defined]
+            sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), name, runtime)
+        )
+    for statement in ("GRANT USAGE ON SCHEMA public TO {}", "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {}"):
+        cursor.execute(sql.SQL(statement).format(runtime))  # type: ignore[attr-defined]
+    cursor.execute(sql.SQL("GRANT SELECT ON django_migrations TO {}").format(runtime))  # type: ignore[attr-defined]

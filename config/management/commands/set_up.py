@@ -1,0 +1,71 @@
+"""`manage.py set_up`: migrate both databases, roles and rights, cache table, schedules, static files, sample data."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
+
+from config.database_roles import apply_roles
+from config.paths import PROJECT
+from config.sample.load import load_sample_data
+from kernel.clock import now
+from kernel.queue import ensure_schedule
+
+SCHEDULES = (
+    ("Commit sweep", "commits.tasks.sweep", 1),
+    ("Expire proposals", "proposals.tasks.expire_due", 1),
+    ("Nightly reconciliation", "reconciliation.tasks.run_nightly", 60),
+)
+
+
+class Command(BaseCommand):
+    """Bring an installation up to date; repeatable and quick when nothing is to do."""
+
+    help = "Migrate both databases, apply roles and rights, schedules and static files, optionally load the sample data."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the options."""
+        parser.add_argument("--sample", action="store_true", help="also load the sample data")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do each step, saying which."""
+        if self._pending_migrations():
+            self.stdout.write("Migrating both databases …")
+            call_command("migrate", database="default", verbosity=0)
+            call_command("migrate", database="ledger", verbosity=0)
+            call_command("createcachetable", verbosity=0)
+        apply_roles()
+        for name, task, minutes in SCHEDULES:
+            ensure_schedule(name, task, minutes=minutes)
+        self._collect_static()
+        if options["sample"]:
+            load_sample_data(now=now(), say=self.stdout.write)
+
+    @staticmethod
+    def _pending_migrations() -> bool:
+        for alias in ("default", "ledger"):
+            executor = MigrationExecutor(connections[alias])
+            if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+                return True
+        return False
+
+    @staticmethod
+    def _collect_static() -> None:
+        """Collect static files when any of ours changed since the last time (packages change only with requirements.txt)."""
+        sources = sorted(path for path in (PROJECT / "static").rglob("*") if path.is_file())
+        stamp = hashlib.sha256()
+        for path in [PROJECT / "requirements.txt", *sources]:
+            stamp.update(str(path).encode())
+            stamp.update(path.read_bytes())
+        marker = Path(settings.STATIC_ROOT) / ".collected"
+        if marker.exists() and marker.read_text(encoding="ascii") == stamp.hexdigest():
+            return
+        call_command("collectstatic", interactive=False, verbosity=0)
+        marker.write_text(stamp.hexdigest(), encoding="ascii")

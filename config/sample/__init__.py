@@ -1,0 +1,1 @@
+"""Sample data of the product's own: people, agents, a policy, a few proposals."""

@@ -1,0 +1,1 @@
+"""Pages that belong to no single app: the start page, the theme, the audit log, the pages of refusal."""

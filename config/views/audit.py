@@ -1,0 +1,80 @@
+"""The audit log in the console: query, the timeline of one proposal, how the chain is doing, the evidence bundle.
+
+These pages live here and not in `audit`, which knows nobody: who may read them is decided above it.
+"""
+
+from __future__ import annotations
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_POST, require_safe
+
+from audit.bundle import export_bundle
+from audit.queries import chain_status, event, events
+from config.views.audit_pages import (
+    event_filter,
+    event_page,
+    event_rows,
+    filter_fields,
+    population_of,
+    proposal_timeline,
+    status_card,
+)
+from identity.actors import actor_of
+from identity.console import person_of
+from identity.permissions import Permission, permissions_of, requires
+from identity.queries import companies_of
+from kernel.clock import now as clock_now
+from kernel.listing import address_with
+
+SEAL_WAIT_SECONDS = 5.0
+
+
+@require_safe
+@requires(Permission.AUDIT_READ)
+def log(request: HttpRequest) -> HttpResponse:
+    """Show events, newest first, with the statement of completeness of the period before them."""
+    now = clock_now()
+    filters, period = event_filter(request.GET, now)
+    found = events(filters, cursor=request.GET.get("after", ""))
+    context = {
+        "rows": event_rows(found.rows, companies_of(person_of(request))),
+        "next_url": address_with(request.GET, after=found.next_cursor) if found.next_cursor else "",
+        "is_first": not request.GET.get("after"),
+        "fields": filter_fields(request.GET, period),
+        "card": status_card(chain_status(now=now), now),
+        "population": population_of(period),
+    }
+    return render(request, "audit/log.html", context)
+
+
+@require_safe
+@requires(Permission.AUDIT_READ)
+def one_event(request: HttpRequest, event_id: str) -> HttpResponse:
+    """Show one event exactly as it was hashed."""
+    found = event(event_id)
+    if found is None:
+        raise Http404
+    return render(request, "audit/event.html", {"page": event_page(found, companies_of(person_of(request)))})
+
+
+@require_safe
+@requires(Permission.AUDIT_READ)
+def proposal(request: HttpRequest, proposal_id: str) -> HttpResponse:
+    """Show everything that is recorded about one proposal."""
+    person = person_of(request)
+    page = proposal_timeline(proposal_id, companies_of(person))
+    return render(
+        request, "audit/proposal.html", {"page": page, "may_export": Permission.EVIDENCE_EXPORT in permissions_of(person)}
+    )
+
+
+@require_POST
+@requires(Permission.EVIDENCE_EXPORT)
+def bundle(request: HttpRequest, proposal_id: str) -> HttpResponse:
+    """Download the evidence bundle of one proposal; the export is an event itself, hence a POST."""
+    proposal_timeline(proposal_id, companies_of(person_of(request)))
+    made = export_bundle(proposal=proposal_id, actor=actor_of(request), now=clock_now(), wait_seconds=SEAL_WAIT_SECONDS)
+    response = HttpResponse(made.archive, content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="{made.file_name}"'
+    return response

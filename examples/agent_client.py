@@ -1,0 +1,126 @@
+"""A small agent's client: a token per tool and company, the idempotency key before the action, refusals as data.
+
+Needs httpx and joserfc. The private key never leaves the agent; the token it buys lives five minutes and does one thing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+ASSERTION_SECONDS = 60
+RENEW_BEFORE_SECONDS = 30
+RETRIES = 8
+RETRY_STATUSES = {409, 429, 500, 502, 503, 504}
+
+
+class Refused(Exception):
+    """The gate said no: `problem` is its RFC 9457 document (code, detail, errors[], retryable)."""
+
+    def __init__(self, problem: Mapping[str, Any]) -> None:
+        """Keep the problem document."""
+        super().__init__(f"{problem.get('code')}: {problem.get('detail')}")
+        self.problem = problem
+
+
+@dataclass(slots=True)
+class AgentClient:
+    """One agent at one gate."""
+
+    base_url: str
+    agent_id: str
+    key: ECKey
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=90))
+    _tokens: dict[tuple[str, str, str], tuple[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def from_files(cls, base_url: str, directory: Path, name: str) -> AgentClient:
+        """Return the client of an agent whose id and private key lie in `<name>.id` and `<name>.pem`."""
+        key = ECKey.import_key((directory / f"{name}.pem").read_text(encoding="utf-8"))
+        return cls(base_url.rstrip("/"), (directory / f"{name}.id").read_text(encoding="utf-8").strip(), key)
+
+    def token(self, action: str, tool: str, company: str) -> str:
+        """Return an access token for exactly this, buying one when the last is about to expire."""
+        token, expires = self._tokens.get((action, tool, company), ("", 0.0))
+        if time.time() < expires - RENEW_BEFORE_SECONDS:
+            return token
+        url, now = f"{self.base_url}/oauth/token", int(time.time())
+        claims = {
+            "iss": self.agent_id,
+            "sub": self.agent_id,
+            "aud": url,
+            "iat": now,
+            "exp": now + ASSERTION_SECONDS,
+            "jti": str(uuid.uuid4()),
+        }
+        details = [{"type": "countersign_tool", "actions": [action], "tool": tool, "company": company}]
+        answer = self._send(
+            "POST",
+            "/oauth/token",
+            data={
+                "grant_type": "client_credentials",
+                "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                "client_assertion": jwt.encode({"alg": "ES256", "kid": self.key.thumbprint()}, claims, self.key),
+                "authorization_details": json.dumps(details),
+            },
+        )
+        self._tokens[action, tool, company] = (answer["access_token"], now + int(answer["expires_in"]))
+        return str(answer["access_token"])
+
+    def read(self, tool: str, company: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a read receipt: read_id, as_of, result, digest."""
+        body = {"company": company, "arguments": arguments}
+        return self._send("POST", f"/api/v1/tools/{tool}/read", token=self.token("read", tool, company), json=body)
+
+    def propose(self, idempotency_key: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Propose a write; the same key with the same body returns the same proposal, however often it is sent."""
+        token = self.token("propose", str(body["tool"]), str(body["company"]))
+        return self._send("POST", "/api/v1/proposals", token=token, json=body, headers={"Idempotency-Key": f'"{idempotency_key}"'})
+
+    def propose_batch(self, tool: str, company: str, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Propose up to 500 writes of one tool in one company, each with its `idempotency_key`; each has a result of its own."""
+        answer = self._send("POST", "/api/v1/proposals/batch", token=self.token("propose", tool, company), json={"items": list(items)})
+        return list(answer["results"])
+
+    def wait(self, proposal: Mapping[str, Any], *, seconds: float) -> dict[str, Any]:
+        """Return the proposal when it is final, or as it stands after so many seconds; approvals may take days."""
+        deadline = time.monotonic() + seconds
+        current = dict(proposal)
+        while not current.get("is_final") and (left := deadline - time.monotonic()) > 0:
+            token = self.token("propose", current["tool"], current["company"])
+            current = self._send("GET", f"/api/v1/proposals/{current['id']}?wait={max(1, min(30, int(left)))}", token=token)
+        return current
+
+    def _send(self, method: str, path: str, *, token: str = "", headers: Mapping[str, str] | None = None, **body: Any) -> dict[str, Any]:
+        """Send one request, again when the answer was lost or the gate asks to retry; raise Refused otherwise."""
+        sent = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
+        for attempt in range(RETRIES):
+            try:
+                answer = self.http.request(method, self.base_url + path, headers=sent, **body)
+            except httpx.TransportError:
+                # The request may have been carried out. That is what the idempotency key is for: send the same again.
+                if attempt == RETRIES - 1:
+                    raise
+            else:
+                if answer.is_success:
+                    return dict(answer.json())
+                problem = answer.json() if "json" in answer.headers.get("content-type", "") else {"detail": answer.text[:500]}
+                is_worth_retrying = answer.status_code in RETRY_STATUSES and problem.get("retryable", True)
+                if not is_worth_retrying or attempt == RETRIES - 1:
+                    raise Refused({"status": answer.status_code, **problem})
+            time.sleep(min(10.0, 0.2 * 2**attempt))
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def reads_of(receipts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the ids a proposal cites."""
+    return [str(receipt["read_id"]) for receipt in receipts]

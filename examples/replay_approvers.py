@@ -1,0 +1,161 @@
+"""Decide the replayed orders as the approvers would, over the console's own pages: log in, read the page, press the button.
+
+Usage: python -m examples.replay_approvers DIRECTORY [--url http://localhost:8000] [--idle 10]
+
+Approves what the data calls anything but `rejected` and rejects those. Ends when nothing waited for anybody for `--idle` seconds.
+A kill loses nothing: what was decided is decided, what was not is still in the inbox.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+
+import httpx
+from tqdm import tqdm
+
+ORDER = re.compile(r"\bPO-(\d+)\b")
+PROPOSAL = re.compile(r'href="(/proposals/prop_[0-9a-z]+/)"')
+GONE = {404, 409}
+
+
+class FormReader(HTMLParser):
+    """Collects the hidden fields of the form that posts to an address ending in `suffix`."""
+
+    def __init__(self, suffix: str) -> None:
+        """Remember which form."""
+        super().__init__()
+        self.suffix = suffix
+        self.action = ""
+        self.fields: dict[str, str] = {}
+        self._is_inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note the form and its hidden fields."""
+        values = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            path = values.get("action", "").split("?")[0]
+            self._is_inside = path.endswith(self.suffix)
+            if self._is_inside:
+                self.action = values["action"]
+        elif tag == "input" and self._is_inside and values.get("type") == "hidden":
+            self.fields[values["name"]] = values.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leave the form."""
+        if tag == "form":
+            self._is_inside = False
+
+
+def form_of(page: str, suffix: str) -> FormReader:
+    """Return the form of a page that posts to an address ending in `suffix`."""
+    reader = FormReader(suffix)
+    reader.feed(page)
+    return reader
+
+
+@dataclass(slots=True)
+class Approver:
+    """One person at the console."""
+
+    url: str
+    name: str
+    password: str
+    http: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Open a browser-like client that keeps cookies."""
+        self.http = httpx.Client(base_url=self.url, timeout=60, headers={"Referer": self.url})
+
+    def log_in(self) -> None:
+        """Log in through the login page; raises SystemExit when it does not let us in."""
+        page = self._get("/accounts/login/")
+        form = form_of(page.text, "/login/")
+        answer = self.http.post("/accounts/login/", data={**form.fields, "login": self.name, "password": self.password})
+        if answer.status_code != 302:
+            raise SystemExit(f"{self.name} could not log in: HTTP {answer.status_code}")
+
+    def waiting(self) -> list[str]:
+        """Return the addresses of the proposals on the first page of the inbox."""
+        page = self._get("/inbox/?company=US01")
+        return list(dict.fromkeys(PROPOSAL.findall(page.text)))
+
+    def decide(self, address: str, rejected: frozenset[str]) -> bool:
+        """Read one proposal and decide; return whether the decision was taken."""
+        page = self._get(address)
+        order = ORDER.search(page.text)
+        form = form_of(page.text, "/decide/")
+        if page.status_code in GONE or order is None or not form.action:
+            return False
+        choice = {"kind": "approve", "reason_code": "", "comment": ""}
+        if order[1] in rejected:
+            choice = {"kind": "reject", "reason_code": "not_needed", "comment": "The purchasing system calls this order rejected."}
+        answer = self._post(form.action, {**form.fields, **choice})
+        return answer.status_code in {302, 303}
+
+    def _get(self, path: str) -> httpx.Response:
+        return self._again(lambda: self.http.get(path))
+
+    def _post(self, path: str, data: dict[str, str]) -> httpx.Response:
+        return self._again(lambda: self.http.post(path, data=data))
+
+    @staticmethod
+    def _again(send: object) -> httpx.Response:
+        for attempt in range(10):
+            try:
+                answer = send()  # type: ignore[operator]
+            except httpx.TransportError:
+                answer = None
+            if answer is not None and answer.status_code < 500:
+                return answer  # type: ignore[no-any-return]
+            time.sleep(min(5.0, 0.3 * 2**attempt))
+        raise SystemExit("The console does not answer.")
+
+
+def work(approver: Approver, rejected: frozenset[str], idle_seconds: float, bar: tqdm[None]) -> None:
+    """Decide whatever waits for this person until nothing did for a while."""
+    approver.log_in()
+    last_found = time.monotonic()
+    while time.monotonic() - last_found < idle_seconds:
+        addresses = approver.waiting()
+        decided = sum(approver.decide(address, rejected) for address in addresses)
+        bar.update(decided)
+        if decided:
+            last_found = time.monotonic()
+        else:
+            time.sleep(1)
+
+
+def main() -> int:
+    """Let both approvers work side by side."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--url", default="http://localhost:8000")
+    parser.add_argument("--people", type=Path, default=Path(".data/sample/people.csv"), help="CSV with username, password, role")
+    parser.add_argument("--idle", type=float, default=10)
+    options = parser.parse_args()
+    with (options.directory / "purchase_orders.csv").open(encoding="utf-8", newline="") as file:
+        rejected = frozenset(row["purchase_order_id"] for row in csv.DictReader(file) if row["status"] == "rejected")
+    with options.people.open(encoding="utf-8", newline="") as file:
+        people = [row for row in csv.DictReader(file) if row["role"] == "approver"]
+    with tqdm(desc="Decided", unit="decision", smoothing=0) as bar:
+        threads = [
+            threading.Thread(target=work, args=(Approver(options.url, row["username"], row["password"]), rejected, options.idle, bar))
+            for row in people
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The connectors: one per kind of ERP, all behind `gateway.port.Connector`."""

@@ -1,0 +1,108 @@
+"""What identity refuses, with stable codes."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import ClassVar
+
+from kernel.errors import DomainError, PermissionRefused, StateConflict
+from kernel.verdicts import Refused
+
+
+class PrivilegedTool(DomainError):
+    """The tool can't be granted to an agent by anybody."""
+
+    code = "privileged_tool"
+    status = HTTPStatus.FORBIDDEN
+    title = "No agent can be granted this tool"
+    is_security_denial = True
+
+
+class OwnRights(PermissionRefused):
+    """Nobody changes their own rights."""
+
+    code = "own_rights"
+    title = "Nobody changes their own rights"
+
+
+class DutiesConflict(DomainError):
+    """The two roles, or the two parts in one agent, are kept apart."""
+
+    code = "duties_conflict"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "These duties are kept apart"
+
+
+class LastAdministrator(StateConflict):
+    """Without an administrator nobody could repair anything."""
+
+    code = "last_administrator"
+    title = "The last administrator stays"
+
+
+class CredentialLimit(StateConflict):
+    """An agent has at most two live keys: the one in use and the one it rotates to."""
+
+    code = "credential_limit"
+    title = "The agent has two live keys already"
+
+
+class CredentialKnown(StateConflict):
+    """The key was registered before, for this agent or another, revoked or not."""
+
+    code = "credential_known"
+    title = "This key was registered before"
+
+
+class GrantExists(StateConflict):
+    """An agent has at most one open grant per tool; new ceilings are a new grant after the old one is revoked."""
+
+    code = "grant_exists"
+    title = "The agent has an open grant for this tool"
+
+
+class AgentNotActive(Refused):
+    """The agent may not act now: it is a draft, suspended, decommissioned or past its review date."""
+
+    code = "agent_not_active"
+    title = "The agent may not act"
+
+
+class GrantRefused(Refused):
+    """No grant covers this."""
+
+    code = "grant_refused"
+    title = "No grant covers this"
+
+
+class TokenInvalid(DomainError):
+    """The access token is not one of ours, is malformed or does not fit the way it is presented."""
+
+    code = "token_invalid"
+    status = HTTPStatus.UNAUTHORIZED
+    title = "The access token is not valid"
+    is_security_denial = True
+    challenge: ClassVar[str] = "invalid_token"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the header that a 401 answer must carry (RFC 6750)."""
+        return {"WWW-Authenticate": f'Bearer realm="countersign", error="{self.challenge}", error_description="{self.title}"'}
+
+
+class TokenExpired(TokenInvalid):
+    """The access token has run out, as each does within five minutes: ask for a new one."""
+
+    code = "token_expired"
+    title = "The access token has expired"
+    retryable = False
+    is_security_denial = False
+
+
+class TokenScopeMismatch(DomainError):
+    """The token is good, but for another action, tool or company."""
+
+    code = "token_scope"
+    status = HTTPStatus.FORBIDDEN
+    title = "The token is for something else"
+    is_security_denial = True

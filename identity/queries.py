@@ -1,0 +1,134 @@
+"""Reads about agents and people; the `lock_*` ones hold their row until the transaction ends."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.db.models import Q, QuerySet
+
+from identity.models import Agent, ApprovalGroupMember, Credential, Grant, Role, RoleAssignment
+from identity.states import GrantState
+from kernel.errors import NotVisible
+from kernel.ids import Prefix, decode
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+
+def lock_agent(agent_id: UUID) -> Agent:
+    """Return the agent, its row locked until the transaction ends: one submission or change per agent at a time.
+
+    NO KEY UPDATE, so that rows which merely point at the agent can still be inserted. Raises NotVisible when there is none.
+    """
+    agent = Agent.objects.select_for_update(no_key=True).filter(pk=agent_id).first()
+    if agent is None:
+        raise NotVisible(detail="There is no such agent.")
+    return agent
+
+
+def open_grant(agent_id: UUID, tool: str) -> Grant | None:
+    """Return the one grant of this agent for this tool that is not revoked, whatever its dates."""
+    return Grant.objects.exclude(state=GrantState.REVOKED).filter(agent_id=agent_id, tool=tool).first()
+
+
+def active_grant(agent_id: UUID, tool: str, now: datetime) -> Grant | None:
+    """Return the open grant (log-only or active) of this agent for this tool that is inside its dates, or None."""
+    return grants_in_force(agent_id, now).filter(tool=tool).first()
+
+
+def grants_in_force(agent_id: UUID, now: datetime) -> QuerySet[Grant]:
+    """Return the agent's open grants inside their dates, by tool."""
+    return (
+        Grant.objects.exclude(state=GrantState.REVOKED).filter(agent_id=agent_id, valid_from__lte=now, valid_until__gt=now).order_by("tool")
+    )
+
+
+def live_credentials(agent_id: UUID, now: datetime) -> QuerySet[Credential]:
+    """Return the agent's keys that are neither revoked nor past their end."""
+    return Credential.objects.filter(agent_id=agent_id, revoked_at__isnull=True, not_after__gt=now).order_by("created_at")
+
+
+def roles_of(user: User | AnonymousUser) -> frozenset[Role]:
+    """Return the person's roles; none for somebody inactive or not signed in, superuser or not."""
+    if not user.is_active or user.pk is None:
+        return frozenset()
+    return frozenset(Role(role) for role in RoleAssignment.objects.filter(user_id=user.pk).values_list("role", flat=True))
+
+
+def companies_of(user: User | AnonymousUser) -> frozenset[str]:
+    """Return the companies in which the person has any role."""
+    if not user.is_active or user.pk is None:
+        return frozenset()
+    lists = RoleAssignment.objects.filter(user_id=user.pk).values_list("companies", flat=True)
+    return frozenset(company for companies in lists for company in companies)
+
+
+def companies_as(user: User | AnonymousUser, role: Role) -> frozenset[str]:
+    """Return the companies in which the person has this role."""
+    if not user.is_active or user.pk is None:
+        return frozenset()
+    companies = RoleAssignment.objects.filter(user_id=user.pk, role=role).values_list("companies", flat=True).first()
+    return frozenset(companies or ())
+
+
+def memberships_of(user: User | AnonymousUser) -> QuerySet[ApprovalGroupMember]:
+    """Return the person's memberships in approval groups, with companies and limits; none for somebody inactive."""
+    members = ApprovalGroupMember.objects.select_related("group").order_by("group__code")
+    return members.filter(user_id=user.pk) if user.is_active and user.pk is not None else members.none()
+
+
+def member_of_groups(user: User | AnonymousUser) -> frozenset[str]:
+    """Return the codes of the approval groups the person is in."""
+    return frozenset(memberships_of(user).values_list("group__code", flat=True))
+
+
+def visible_agents(user: User | AnonymousUser) -> QuerySet[Agent]:
+    """Return the agents the person may know of: their own, and those of their companies when a role lets them read agents."""
+    from identity.permissions import Permission, has_permission
+
+    agents = Agent.objects.select_related("owner", "sponsor").order_by("name")
+    if not user.is_active or user.pk is None:
+        return agents.none()
+    own = Q(owner_id=user.pk)
+    if not has_permission(user, Permission.AGENT_READ):
+        return agents.filter(own)
+    return agents.filter(own | Q(companies__overlap=sorted(companies_of(user))))
+
+
+def get_agent_for(user: User | AnonymousUser, public_id: str) -> Agent:
+    """Return the agent behind a TypeID; raises InvalidIdentifier, or NotVisible when the person may not know of it."""
+    agent = visible_agents(user).filter(pk=decode(Prefix.AGENT, public_id)).first()
+    if agent is None:
+        raise NotVisible(detail="There is no such agent among those you can see.")
+    return agent
+
+
+def person(user_id: int) -> User | None:
+    """Return the active person with this primary key, or None."""
+    return get_user_model().objects.filter(pk=user_id, is_active=True).first()
+
+
+def excluded_people(
+    agent: Agent, on_behalf_of: User | int | None, grant: Grant | None, credential_thumbprint: str
+) -> list[tuple[int, str]]:
+    """Return who may not decide on what this agent proposes, each with the reason; the same person may have several.
+
+    Reasons: `owner`, `sponsor`, `asked` (the proposal is on their behalf), `issued_credential`, `issued_grant` (issued it or
+    activated it), `last_editor` (also whoever registered the agent).
+    """
+    found = [(agent.owner_id, "owner"), (agent.sponsor_id, "sponsor")]
+    if on_behalf_of is not None:
+        found.append((on_behalf_of if isinstance(on_behalf_of, int) else on_behalf_of.pk, "asked"))
+    issuers = Credential.objects.filter(agent_id=agent.pk, thumbprint=credential_thumbprint)
+    found.extend((issuer, "issued_credential") for issuer in issuers.values_list("issued_by_id", flat=True))
+    if grant is not None:
+        found.append((grant.issued_by_id, "issued_grant"))
+        if grant.activated_by_id is not None:
+            found.append((grant.activated_by_id, "issued_grant"))
+    found.append((agent.last_edited_by_id, "last_editor"))
+    found.append((agent.created_by_id, "last_editor"))
+    return list(dict.fromkeys(found))

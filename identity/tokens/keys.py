@@ -1,0 +1,150 @@
+"""Keys: the agents' public ones, and the one that signs access tokens.
+
+Algorithms are pinned everywhere: a key verifies with the one algorithm it was registered for, whatever a token's header says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from joserfc.errors import JoseError, UnsupportedAlgorithmError
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+from joserfc.jws import JWSRegistry
+
+from kernel.errors import FieldError, ValidationFailed
+
+PublicKey = ECKey | OKPKey | RSAKey
+
+# Algorithm → the `alg` values a token may carry for it: RFC 9864 renamed EdDSA over Ed25519.
+HEADER_ALGORITHMS: Mapping[str, frozenset[str]] = {
+    "ES256": frozenset({"ES256"}),
+    "EdDSA": frozenset({"EdDSA", "Ed25519"}),
+    "RS256": frozenset({"RS256"}),
+    "PS256": frozenset({"PS256"}),
+}
+TOKEN_ALGORITHM = "ES256"  # noqa: S105  an algorithm, not a secret
+ACCEPTABLE_KEYS = "a public JWK: EC P-256 (ES256), OKP Ed25519 (EdDSA) or RSA of 2048 to 4096 bits (RS256, PS256)"
+RSA_BITS = range(2048, 4097)
+RSA_EXPONENT_MIN = 65537
+# The required public members of each key type (RFC 7638 section 3.2): all that is kept, all that the thumbprint covers.
+MEMBERS = {"EC": ("kty", "crv", "x", "y"), "OKP": ("kty", "crv", "x"), "RSA": ("kty", "n", "e")}
+SECRET_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+MEMBER_LENGTH_MAX = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class AgentKey:
+    """A public key as it is registered: cleaned JWK, RFC 7638 thumbprint, the one algorithm it verifies."""
+
+    jwk: dict[str, str]
+    thumbprint: str
+    algorithm: str
+
+
+class PrivateKeySent(ValidationFailed):
+    """Somebody sent a private key: it counts as known to others from now on."""
+
+    code = "private_key_sent"
+    title = "That was a private key"
+
+
+class PinnedRegistry(JWSRegistry):
+    """Accepts exactly the header algorithms of one registered algorithm, and nothing by default."""
+
+    def __init__(self, algorithm: str) -> None:
+        super().__init__(algorithms=sorted(HEADER_ALGORITHMS[algorithm]))
+        self.pinned = HEADER_ALGORITHMS[algorithm]
+
+    def get_alg(self, name: str):  # type: ignore[no-untyped-def]  # joserfc keeps the return type private
+        """Return the algorithm, without joserfc's warning about the name EdDSA, which SDKs still use."""
+        if name not in self.pinned:
+            raise UnsupportedAlgorithmError(f"Algorithm of '{name}' is not allowed")
+        return self.algorithms[name]
+
+
+def read_public_key(jwk: Mapping[str, object], algorithm: str = "") -> AgentKey:
+    """Return the key to register; raises ValidationFailed (PrivateKeySent for a private key) saying what would be taken."""
+    if SECRET_MEMBERS & set(jwk):
+        raise PrivateKeySent(
+            detail="The JWK holds private members. Nothing was kept; make a new key, and send its public half only.",
+            errors=(FieldError("/jwk", "private members", ACCEPTABLE_KEYS),),
+        )
+    members = MEMBERS.get(str(jwk.get("kty")), ())
+    public = {name: value for name in members if isinstance(value := jwk.get(name), str) and len(value) <= MEMBER_LENGTH_MAX}
+    if not members or len(public) != len(members):
+        raise _unusable("The JWK is not a public key of a kind that is taken here.")
+    natural = _natural_algorithms(public)
+    chosen = algorithm or str(jwk.get("alg") or natural[0])
+    chosen = "EdDSA" if chosen == "Ed25519" else chosen
+    if chosen not in natural:
+        raise _unusable(f"The algorithm {chosen[:16]!r} does not fit this key.")
+    try:
+        key = load_public_key(public)
+        return AgentKey(public, key.thumbprint(), chosen)
+    except (JoseError, ValueError) as error:
+        raise _unusable(f"The key can't be read: {error}.") from error
+
+
+def load_public_key(jwk: Mapping[str, str]) -> PublicKey:
+    """Return the key object of a public JWK; raises ValueError or JoseError when it is none, or is a weak one."""
+    kind = jwk["kty"]
+    if kind == "EC":
+        key: PublicKey = ECKey.import_key(dict(jwk))
+    elif kind == "OKP":
+        key = OKPKey.import_key(dict(jwk))
+    else:
+        key = RSAKey.import_key(dict(jwk))
+    raw = key.public_key  # reading it checks that the point lies on the curve
+    if isinstance(raw, RSAPublicKey) and (raw.key_size not in RSA_BITS or raw.public_numbers().e < RSA_EXPONENT_MIN):
+        raise ValueError(f"RSA keys have 2048 to 4096 bits and an exponent of at least {RSA_EXPONENT_MIN}")
+    return key
+
+
+def token_signing_key() -> ECKey:
+    """Return the private key that signs access tokens."""
+    return _load_signing_key(str(settings.TOKEN_SIGNING_KEY))
+
+
+def token_key_id() -> str:
+    """Return the signing key's id, which is its thumbprint."""
+    return token_signing_key().thumbprint()
+
+
+def public_key_set() -> dict[str, list[dict[str, str]]]:
+    """Return the JWKS with the public half of the signing key.
+
+    A new signing key voids the tokens of the old one at once: an agent asks for a new token, as it does every five minutes.
+    """
+    public = {name: str(value) for name, value in token_signing_key().as_dict(private=False).items()}
+    return {"keys": [{**public, "kid": token_key_id(), "alg": TOKEN_ALGORITHM, "use": "sig"}]}
+
+
+@lru_cache(maxsize=4)
+def _load_signing_key(pem: str) -> ECKey:
+    try:
+        key = ECKey.import_key(pem)
+    except (JoseError, ValueError) as error:
+        raise ImproperlyConfigured("TOKEN_SIGNING_KEY is not the PEM text of a private key.") from error
+    if key.curve_name != "P-256" or not key.is_private:
+        raise ImproperlyConfigured("TOKEN_SIGNING_KEY must be a private P-256 key.")
+    return key
+
+
+def _natural_algorithms(public: Mapping[str, str]) -> tuple[str, ...]:
+    match public:
+        case {"kty": "EC", "crv": "P-256"}:
+            return ("ES256",)
+        case {"kty": "OKP", "crv": "Ed25519"}:
+            return ("EdDSA",)
+        case {"kty": "RSA"}:
+            return ("RS256", "PS256")
+    raise _unusable(f"The curve {public.get('crv', '')[:16]!r} is not taken here.")
+
+
+def _unusable(message: str) -> ValidationFailed:
+    return ValidationFailed(detail=message, errors=(FieldError("/jwk", message, ACCEPTABLE_KEYS),))

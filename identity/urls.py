@@ -1,0 +1,13 @@
+"""The token endpoint and its published facts; mounted at the root, where RFC 8414 looks for them."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, path
+
+from identity.tokens import views
+
+urlpatterns: list[URLPattern] = [
+    path("oauth/token", views.token, name="oauth_token"),
+    path(".well-known/jwks.json", views.key_set, name="oauth_key_set"),
+    path(".well-known/oauth-authorization-server", views.metadata, name="oauth_metadata"),
+]

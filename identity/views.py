@@ -1,0 +1,126 @@
+"""Pages about agents and tools. Rules live in services; a view carries things across."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_POST, require_safe
+
+from gateway.catalogue import TOOLS
+from identity import services
+from identity.actors import actor_of
+from identity.console import lead_back, person_of
+from identity.models import Agent
+from identity.pages import agent_page, agent_row, tool_groups, tool_row
+from identity.permissions import Permission, permissions_of, requires
+from identity.queries import get_agent_for, visible_agents
+from kernel.canonical import to_json_text
+from kernel.clock import now as clock_now
+from kernel.ids import Prefix, decode
+from kernel.listing import page_of
+
+REASON_LENGTH_MAX = 500
+
+
+@require_safe
+@requires(Permission.AGENT_READ)
+def agents(request: HttpRequest) -> HttpResponse:
+    """List the agents that the person may know of."""
+    found = page_of(visible_agents(person_of(request)).prefetch_related("grants"), request.GET)
+    rows = [agent_row(agent, agent.grants.all(), clock_now()) for agent in found.rows]
+    return render(request, "identity/agents.html", {"page": found.with_rows(rows)})
+
+
+@require_safe
+@requires(Permission.AGENT_READ)
+def agent(request: HttpRequest, agent_id: str) -> HttpResponse:
+    """Show one agent: who answers for it, its grants and keys, and the kill switch to whom it belongs."""
+    found = get_agent_for(person_of(request), agent_id)
+    context = {"page": agent_page(found, clock_now()), "may_manage": _may_manage(person_of(request))}
+    return render(request, "identity/agent.html", context)
+
+
+@require_POST
+@requires(Permission.AGENT_MANAGE)
+def suspend(request: HttpRequest, agent_id: str) -> HttpResponse:
+    """Suspend an agent: from its next request on it may do nothing."""
+    found = get_agent_for(person_of(request), agent_id)
+    reason = request.POST.get("reason", "").strip()[:REASON_LENGTH_MAX]
+    services.suspend_agent(agent_id=found.pk, actor=actor_of(request), now=clock_now(), reason=reason)
+    return _back(request, found, f"{found.name} is suspended.")
+
+
+@require_POST
+@requires(Permission.AGENT_MANAGE)
+def resume(request: HttpRequest, agent_id: str) -> HttpResponse:
+    """Let a suspended agent work again, with the keys and grants it had."""
+    found = get_agent_for(person_of(request), agent_id)
+    services.resume_agent(agent_id=found.pk, actor=actor_of(request), now=clock_now())
+    return _back(request, found, f"{found.name} is active again.")
+
+
+@require_POST
+@requires(Permission.AGENT_MANAGE)
+def activate(request: HttpRequest, agent_id: str) -> HttpResponse:
+    """Let a draft begin."""
+    found = get_agent_for(person_of(request), agent_id)
+    services.activate_agent(agent_id=found.pk, actor=actor_of(request), now=clock_now())
+    return _back(request, found, f"{found.name} is active.")
+
+
+@require_POST
+@requires(Permission.AGENT_MANAGE)
+def activate_grant(request: HttpRequest, agent_id: str, grant_id: str) -> HttpResponse:
+    """Let a write grant out of log-only."""
+    found = get_agent_for(person_of(request), agent_id)
+    grant = services.activate_grant(grant_id=decode(Prefix.GRANT, grant_id), actor=actor_of(request), now=clock_now())
+    return _back(request, found, f"The grant for {grant.tool} is active: approved proposals are committed.")
+
+
+@require_POST
+@requires(Permission.AGENT_MANAGE)
+def revoke_grant(request: HttpRequest, agent_id: str, grant_id: str) -> HttpResponse:
+    """Take a grant away."""
+    found = get_agent_for(person_of(request), agent_id)
+    grant = services.revoke_grant(grant_id=decode(Prefix.GRANT, grant_id), actor=actor_of(request), now=clock_now())
+    return _back(request, found, f"The grant for {grant.tool} is revoked.")
+
+
+@require_POST
+@requires(Permission.AGENT_MANAGE)
+def revoke_key(request: HttpRequest, agent_id: str, key_id: str) -> HttpResponse:
+    """Take a key away."""
+    found = get_agent_for(person_of(request), agent_id)
+    services.revoke_credential(credential_id=decode(Prefix.CREDENTIAL, key_id), actor=actor_of(request), now=clock_now())
+    return _back(request, found, "The key is revoked.")
+
+
+@require_safe
+@requires(Permission.TOOL_READ)
+def tools(request: HttpRequest) -> HttpResponse:
+    """List the catalogue."""
+    return render(request, "identity/tools.html", {"groups": tool_groups()})
+
+
+@require_safe
+@requires(Permission.TOOL_READ)
+def tool(request: HttpRequest, name: str) -> HttpResponse:
+    """Show what agents read about one tool."""
+    found = TOOLS.get(name)
+    if found is None:
+        raise Http404
+    context = {
+        "tool": tool_row(found),
+        "input_schema": to_json_text(found.input_schema()),
+        "output_schema": to_json_text(found.output_schema()),
+    }
+    return render(request, "identity/tool.html", context)
+
+
+def _may_manage(user: User) -> bool:
+    return Permission.AGENT_MANAGE in permissions_of(user)
+
+
+def _back(request: HttpRequest, agent: Agent, message: str) -> HttpResponse:
+    return lead_back(request, message, "identity:agent", agent.public_id)

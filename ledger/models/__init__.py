@@ -1,0 +1,44 @@
+"""The tables of the embedded ERP, in a database of their own (alias `ledger`)."""
+
+from __future__ import annotations
+
+from ledger.models.documents import (
+    CustomerChange,
+    DocumentSequence,
+    IdempotencyRecord,
+    InventoryMovement,
+    PurchaseOrder,
+    PurchaseOrderLine,
+)
+from ledger.models.journal import JournalEntry, Posting
+from ledger.models.masters import (
+    Account,
+    Budget,
+    Company,
+    CostCentre,
+    Customer,
+    Item,
+    Period,
+    Stock,
+    Vendor,
+)
+
+__all__ = [
+    "Account",
+    "Budget",
+    "Company",
+    "CostCentre",
+    "Customer",
+    "CustomerChange",
+    "DocumentSequence",
+    "IdempotencyRecord",
+    "InventoryMovement",
+    "Item",
+    "JournalEntry",
+    "Period",
+    "Posting",
+    "PurchaseOrder",
+    "PurchaseOrderLine",
+    "Stock",
+    "Vendor",
+]

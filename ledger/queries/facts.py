@@ -1,0 +1,213 @@
+"""The facts an approval leans on, observed again at commit: one statement per master table, however many facts are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from kernel.clock import now as clock_now
+from ledger.contracts import FactQuery
+from ledger.decimals import decimal_text, minor_text
+from ledger.queries.common import day_of, invalid
+from ledger.sql import arrays, fetch
+
+# The answer about what does not exist.
+ABSENT = "absent"
+# The bank fingerprint of a vendor without bank details; not the same as no vendor.
+NO_BANK_DETAILS = "none"
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where facts of one table come from: the parts of a subject with their types, the statement, and the answers per row.
+
+    The statement's first column is the one-based position of the subject; the rest, and the instant, is handed to the answers.
+    """
+
+    parts: tuple[tuple[str, str], ...]
+    statement: str
+    answers: dict[str, Callable[[Row], str]]
+
+
+def observe(queries: Sequence[FactQuery], *, now: datetime | None = None) -> list[str]:
+    """Return the present value of each fact as text, in their order; "absent" where the subject does not exist.
+
+    Raises ValidationFailed for a fact that is not known or a subject of the wrong form. `now` matters to business_date only.
+    """
+    instant = now or clock_now()
+    by_source: dict[int, set[FactQuery]] = {}
+    for query in queries:
+        if query.kind not in _SOURCE_OF:
+            raise invalid("kind", f"{query.kind!r} is no fact", ", ".join(sorted(_SOURCE_OF)))
+        by_source.setdefault(_SOURCE_OF[query.kind], set()).add(query)
+    answers: dict[FactQuery, str] = {}
+    for position, wanted in sorted(by_source.items()):
+        answers.update(_observed(_SOURCES[position], wanted, instant))
+    return [answers.get(query, ABSENT) for query in queries]
+
+
+def period_status(*, company: str, on: date | str) -> str:
+    """Return `open`, `closed` or `absent`."""
+    return _one("period_status", company, day_of(on, "on").isoformat())
+
+
+def budget_remaining(*, company: str, cost_centre: str, year: int) -> str:
+    """Return what is left of a budget as decimal text."""
+    return _one("budget_remaining", company, cost_centre, str(year))
+
+
+def vendor_state(*, company: str, vendor: str) -> dict[str, str]:
+    """Return `{"status", "bank_fingerprint"}`."""
+    names = ("vendor_status", "vendor_bank_fingerprint")
+    status, fingerprint = observe([FactQuery(name, company, (vendor,)) for name in names])
+    return {"status": status, "bank_fingerprint": fingerprint}
+
+
+def stock_on_hand(*, company: str, item: str, location: str) -> str:
+    """Return the quantity at one location as decimal text."""
+    return _one("stock_quantity", company, item, location)
+
+
+def customer_version(*, company: str, customer: str) -> str:
+    """Return the version that a change must name."""
+    return _one("customer_version", company, customer)
+
+
+def account_active(*, company: str, account: str) -> str:
+    """Return `active`, `inactive` or `absent`."""
+    return _one("account_status", company, account)
+
+
+def _one(kind: str, company: str, *subject: str) -> str:
+    return observe([FactQuery(kind, company, subject)])[0]
+
+
+def _observed(source: _Source, wanted: set[FactQuery], now: datetime) -> dict[FactQuery, str]:
+    subjects = sorted({(query.company, *query.subject) for query in wanted})
+    for subject in subjects:
+        _check(source, subject[1:])
+    types = ", ".join(["%s::text[]", *(f"%s::{kind}[]" for _, kind in source.parts)])
+    names = ", ".join(["owner", *(f"wanted_{name}" for name, _ in source.parts), "position"])
+    origin = f"unnest({types}) WITH ORDINALITY AS wanted ({names}) JOIN ledger_company AS company ON company.code = wanted.owner"
+    rows = fetch(source.statement.format(origin=origin), arrays(subjects, len(source.parts) + 1))
+    found = {subjects[position - 1]: tuple(values) for position, *values in rows}
+    return {query: source.answers[query.kind]((*found[key], now)) for query in wanted if (key := (query.company, *query.subject)) in found}
+
+
+def _check(source: _Source, subject: tuple[str, ...]) -> None:
+    names = ", ".join(name for name, _ in source.parts) or "nothing"
+    if len(subject) != len(source.parts):
+        raise invalid("subject", f"{list(subject)!r} does not name {names}", names)
+    for (name, kind), value in zip(source.parts, subject, strict=True):
+        if kind == "date":
+            day_of(value, name)
+        if kind == "int" and not (value.isascii() and value.isdecimal() and len(value) <= 9):
+            raise invalid(name, f"{value!r} is not a number", "digits")
+
+
+_SOURCES = (
+    _Source(
+        (),
+        "SELECT position, company.currency, company.time_zone FROM {origin}",
+        {
+            "company_currency": lambda row: str(row[0]),
+            "business_date": lambda row: row[-1].astimezone(ZoneInfo(row[1])).date().isoformat(),
+        },
+    ),
+    _Source(
+        (("on", "date"),),
+        "SELECT position, period.state FROM {origin} JOIN ledger_period AS period ON period.company_id = company.id"
+        " AND period.year = extract(year FROM wanted_on) AND period.month = extract(month FROM wanted_on)",
+        {"period_status": lambda row: str(row[0])},
+    ),
+    _Source(
+        (("vendor", "text"),),
+        "SELECT position, vendor.name, vendor.status, vendor.bank_fingerprint FROM {origin}"
+        " JOIN ledger_vendor AS vendor ON vendor.company_id = company.id AND vendor.number = wanted_vendor",
+        {
+            "vendor_name": lambda row: str(row[0]),
+            "vendor_status": lambda row: str(row[1]),
+            "vendor_bank_fingerprint": lambda row: str(row[2] or NO_BANK_DETAILS),
+        },
+    ),
+    _Source(
+        (("cost_centre", "text"),),
+        "SELECT position, centre.name FROM {origin}"
+        " JOIN ledger_costcentre AS centre ON centre.company_id = company.id AND centre.code = wanted_cost_centre",
+        {"cost_centre_name": lambda row: str(row[0])},
+    ),
+    _Source(
+        (("cost_centre", "text"), ("year", "int")),
+        "SELECT position, budget.amount_minor, budget.consumed_minor, budget.currency FROM {origin}"
+        " JOIN ledger_costcentre AS centre ON centre.company_id = company.id AND centre.code = wanted_cost_centre"
+        " JOIN ledger_budget AS budget ON budget.cost_centre_id = centre.id AND budget.year = wanted_year",
+        {
+            "budget_amount": lambda row: minor_text(row[0], row[2]),
+            "budget_consumed": lambda row: minor_text(row[1], row[2]),
+            "budget_remaining": lambda row: minor_text(row[0] - row[1], row[2]),
+        },
+    ),
+    _Source(
+        (("account", "text"),),
+        "SELECT position, account.name, account.kind, account.is_active FROM {origin}"
+        " JOIN ledger_account AS account ON account.company_id = company.id AND account.number = wanted_account",
+        {
+            "account_name": lambda row: str(row[0]),
+            "account_kind": lambda row: str(row[1]),
+            "account_status": lambda row: "active" if row[2] else "inactive",
+        },
+    ),
+    _Source(
+        (("item", "text"),),
+        "SELECT position, item.name, item.standard_cost FROM {origin}"
+        " JOIN ledger_item AS item ON item.company_id = company.id AND item.number = wanted_item",
+        {
+            "item_name": lambda row: str(row[0]),
+            "item_standard_cost": lambda row: decimal_text(row[1]),
+        },
+    ),
+    _Source(
+        (("item", "text"), ("location", "text")),
+        "SELECT position, stock.quantity FROM {origin}"
+        " JOIN ledger_item AS item ON item.company_id = company.id AND item.number = wanted_item"
+        " JOIN ledger_stock AS stock ON stock.item_id = item.id AND stock.location = wanted_location",
+        {"stock_quantity": lambda row: decimal_text(row[0])},
+    ),
+    _Source(
+        (("customer", "text"),),
+        "SELECT position, customer.name, customer.status, customer.version, customer.currency,"
+        " customer.credit_limit_minor, customer.payment_terms_days FROM {origin}"
+        " JOIN ledger_customer AS customer ON customer.company_id = company.id AND customer.number = wanted_customer",
+        {
+            "customer_name": lambda row: str(row[0]),
+            "customer_status": lambda row: str(row[1]),
+            "customer_version": lambda row: str(row[2]),
+            "customer_currency": lambda row: str(row[3]),
+            "customer_credit_limit": lambda row: minor_text(row[4], row[3]),
+            "customer_payment_terms_days": lambda row: str(row[5]),
+        },
+    ),
+    _Source(
+        (("document", "text"),),
+        # A purchase order and a release are reversed through their entry; a customer change is never reversed, only restored.
+        "SELECT position, reversal.id IS NOT NULL FROM {origin}"
+        " JOIN LATERAL ("
+        "  SELECT id AS entry_id FROM ledger_journalentry WHERE company_id = company.id AND number = wanted_document"
+        "  UNION ALL SELECT entry_id FROM ledger_purchaseorder"
+        "   WHERE company_id = company.id AND number = wanted_document"
+        "  UNION ALL SELECT entry_id FROM ledger_inventorymovement"
+        "   WHERE company_id = company.id AND number = wanted_document"
+        "  UNION ALL SELECT NULL FROM ledger_customerchange"
+        "   WHERE company_id = company.id AND number = wanted_document"
+        " ) AS document ON true"
+        " LEFT JOIN ledger_journalentry AS reversal ON reversal.reverses_id = document.entry_id",
+        {"document_status": lambda row: "reversed" if row[0] else "posted"},
+    ),
+)
+_SOURCE_OF = {kind: position for position, source in enumerate(_SOURCES) for kind in source.answers}
+FACT_KINDS = tuple(sorted(_SOURCE_OF))

@@ -1,0 +1,30 @@
+"""Every mutation of the ledger: writes through the gate, and what the ERP's own people do."""
+
+from __future__ import annotations
+
+from ledger.contracts import GATE, WriteRequest, WriteResult, WriteStatus
+from ledger.services.batch import execute_batch
+from ledger.services.staff import (
+    close_period,
+    open_period,
+    place_staff_order,
+    post_staff_entry,
+    set_account_active,
+    set_vendor_bank_fingerprint,
+    set_vendor_status,
+)
+
+__all__ = [
+    "GATE",
+    "WriteRequest",
+    "WriteResult",
+    "WriteStatus",
+    "close_period",
+    "execute_batch",
+    "open_period",
+    "place_staff_order",
+    "post_staff_entry",
+    "set_account_active",
+    "set_vendor_bank_fingerprint",
+    "set_vendor_status",
+]

@@ -1,0 +1,65 @@
+"""What the OpenAPI document says beyond the code: how to authenticate, which refusals an operation has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+
+from proposals.documents import ProblemDocument
+from proposals.problems import PROBLEM_TYPE
+
+MEANINGS = {
+    400: "The request can't be read: malformed JSON, an identifier of another kind, a missing idempotency key.",
+    401: "No access token, or one that is not valid (any more): get a new one from /oauth/token.",
+    403: "The token, the grant or the agent's state does not allow this.",
+    404: "There is nothing here that this agent can see.",
+    405: "There is no such method here.",
+    409: "The state is another one, or the first request with this key is still running.",
+    413: "The body is too large.",
+    415: "The body is not application/json.",
+    422: "Readable, but not acceptable; `errors` names each field and what would be taken.",
+    503: "The ERP does not answer; repeat the same request later.",
+}
+# Every operation can be asked without a valid token or in a way that the door does not understand.
+EVERYWHERE = (401, 403, 405)
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="Made by the agent before it acts; the same key with the same body always gives the same proposal.",
+)
+REPLAYED = OpenApiParameter(
+    "Idempotency-Replayed",
+    str,
+    OpenApiParameter.HEADER,
+    response=[200],
+    description="`true` when this proposal stood under the key already.",
+)
+
+
+def problems(*statuses: int) -> dict[tuple[int, str], Any]:
+    """Return the problem responses of an operation, those every operation has included."""
+    return {
+        (status, PROBLEM_TYPE): OpenApiResponse(ProblemDocument, description=MEANINGS[status])
+        for status in sorted({*statuses, *EVERYWHERE})
+    }
+
+
+class AgentTokenScheme(OpenApiAuthenticationExtension):
+    """Describes the agents' access token."""
+
+    target_class = "identity.authentication.AgentTokenAuthentication"
+    name = "agentToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        """Return the security scheme."""
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "at+jwt",
+            "description": "An access token for one tool in one company, at most 300 s old, from /oauth/token.",
+        }

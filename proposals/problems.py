@@ -1,0 +1,195 @@
+"""Refusals on the wire: RFC 9457 problem documents, and the one record that each refused attempt leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+import audit.services
+from audit.records import Subject
+from identity.events import IdentityEvent
+from identity.principals import AgentPrincipal
+from kernel.actors import Actor, ActorKind
+from kernel.canonical import canonical_bytes
+from kernel.clock import now
+from kernel.context import current_origin
+from kernel.errors import DomainError, NotCanonical
+from proposals.events import ProposalEvent, ReadEvent
+
+PROBLEM_TYPE = "application/problem+json"
+# Where the documentation page explains a code; a relative reference, since the installation knows no fixed address of its own.
+TYPE_BASE = "/api/v1/docs#"
+# Long enough to name what was asked for, short enough that a refusal can't be used to fill the log.
+NAME_LENGTH_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem document and the headers that go with it."""
+
+    status: int
+    code: str
+    title: str
+    detail: str
+    is_retryable: bool = False
+    errors: tuple[Mapping[str, str], ...] = ()
+    data: Mapping[str, object] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the wire form."""
+        document: dict[str, object] = {
+            "type": f"{TYPE_BASE}{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "request_id": current_origin().request_id,
+            "retryable": self.is_retryable,
+            "errors": list(self.errors),
+        }
+        return document | ({"data": dict(self.data)} if self.data else {})
+
+
+def problem_of(error: DomainError) -> Problem:
+    """Return the problem document of a refusal."""
+    return Problem(
+        status=error.status.value,
+        code=error.code,
+        title=error.title,
+        detail=error.detail or error.title,
+        is_retryable=error.retryable,
+        errors=tuple(item.as_dict() for item in error.errors),
+        data=_canonical(error.data),
+        headers=getattr(error, "headers", {}),
+    )
+
+
+def problem_response(exception: Exception, context: Mapping[str, Any]) -> Response | None:
+    """Return the answer to a refused request and record the refusal once; None for a defect, which Django reports.
+
+    Every refused attempt of a view with a `refusal_kind` is recorded, elsewhere only security denials are.
+    """
+    view, request = context.get("view"), context.get("request")
+    if isinstance(exception, DomainError):
+        problem = problem_of(exception)
+        error: DomainError | None = exception
+    else:
+        found = _problem_of_framework(exception)
+        if found is None:
+            return None
+        problem, error = found, None
+    _record_refusal(view, request, problem, error)
+    response = Response(problem.as_dict(), status=problem.status, content_type=PROBLEM_TYPE)
+    for name, value in problem.headers.items():
+        response[name] = value
+    return response
+
+
+def refuse_and_record(
+    error: DomainError,
+    *,
+    principal: AgentPrincipal | None,
+    kind: str,
+    now: datetime,
+    tool: str = "",
+    company: str = "",
+    idempotency_key: str = "",
+) -> Problem:
+    """Record one refused attempt, in a transaction of its own, and return its problem document.
+
+    Call it after the refused transaction has rolled back.
+    """
+    actor = principal.actor() if principal else Actor(ActorKind.AGENT, "unknown")
+    subject = Subject(
+        kind="agent",
+        id=actor.id,
+        tool=tool[:NAME_LENGTH_MAX],
+        company=company[:NAME_LENGTH_MAX],
+        idempotency_key=idempotency_key,
+    )
+    audit.services.record_denial(kind=kind, actor=actor, subject=subject, now=now, error=error)
+    return problem_of(error)
+
+
+def _record_refusal(view: APIView | None, request: Request | None, problem: Problem, error: DomainError | None) -> None:
+    kind: str | None = getattr(view, "refusal_kind", None)
+    refusal = error or _FrameworkRefusal.of(problem)
+    principal = _principal(request)
+    if principal is None and error is None:
+        return  # nobody knocked with a token: there is no attempt of anybody to record
+    if kind is None or principal is None:
+        if not refusal.is_security_denial:
+            return
+        kind = kind or (ReadEvent.REFUSED if principal else IdentityEvent.TOKEN_REFUSED)
+    asked = _asked(request)
+    key = request.headers.get("Idempotency-Key", "") if request is not None and kind == ProposalEvent.REFUSED else ""
+    refuse_and_record(refusal, principal=principal, kind=kind, now=now(), idempotency_key=key, **asked)
+
+
+class _FrameworkRefusal(DomainError):
+    """A refusal by the framework (no such method, wrong media type…), in the form the record takes."""
+
+    @classmethod
+    def of(cls, problem: Problem) -> _FrameworkRefusal:
+        error = cls(detail=problem.detail)
+        object.__setattr__(error, "code", problem.code)
+        return error
+
+
+def _principal(request: Request | None) -> AgentPrincipal | None:
+    # Not `request.user`: after a failed authentication that would authenticate again, and raise again.
+    found = vars(request).get("_user") if request is not None else None
+    return found if isinstance(found, AgentPrincipal) else None
+
+
+def _asked(request: Request | None) -> dict[str, str]:
+    """Return which tool and company the refused request named, as far as it could be read."""
+    if request is None:
+        return {}
+    match = getattr(request, "resolver_match", None)
+    body = vars(request).get("_data")
+    named = {"tool": match.kwargs.get("name") if match else None, "company": None}
+    if isinstance(body, dict):
+        named = {name: value or body.get(name) for name, value in named.items()}
+    return {name: value for name, value in named.items() if isinstance(value, str)}
+
+
+def _problem_of_framework(exception: Exception) -> Problem | None:
+    if isinstance(exception, Http404):
+        exception = exceptions.NotFound()
+    elif isinstance(exception, PermissionDenied):
+        exception = exceptions.PermissionDenied()
+    elif isinstance(exception, RequestDataTooBig):
+        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        return Problem(status.value, "body_too_large", "The body is too large", str(exception))
+    if not isinstance(exception, exceptions.APIException):
+        return None
+    headers = {}
+    if challenge := getattr(exception, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(exception, "wait", None):
+        headers["Retry-After"] = str(int(wait) + 1)
+    status = HTTPStatus(exception.status_code)
+    code = str(exception.default_code)
+    detail = str(exception.detail)
+    is_retryable = status == HTTPStatus.TOO_MANY_REQUESTS
+    return Problem(status.value, code, status.phrase, detail, is_retryable=is_retryable, headers=headers)
+
+
+def _canonical(data: Mapping[str, object]) -> Mapping[str, object]:
+    try:
+        canonical_bytes(data)
+    except NotCanonical:
+        return {}
+    return data

@@ -1,0 +1,210 @@
+"""Reading proposals and read receipts: through `get_*_for` by those who may see them, through `lock_*` by those who change them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Count, Q, QuerySet, Sum
+
+from identity.models import Grant
+from identity.policies import Usage
+from identity.queries import companies_of
+from kernel.errors import FieldError, InvalidIdentifier, NotVisible, ValidationFailed
+from kernel.ids import Prefix, decode
+from proposals.models import Citation, Proposal, ReadReceipt
+from proposals.states import ProposalState
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    from identity.principals import AgentPrincipal
+
+# What uses up a ceiling: what is still wanted and what was allowed. A refused, lapsed or taken-back write moved nothing.
+COUNTED = (ProposalState.PENDING, ProposalState.APPROVED)
+PAGE_SIZE_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A read receipt as a proposal cites it: what the record of the proposal repeats of it."""
+
+    id: UUID
+    public_id: str
+    tool: str
+    as_of: datetime
+    digest: str
+
+
+def get_proposal_for(principal: AgentPrincipal, proposal_id: str) -> Proposal:
+    """Return the agent's own proposal with what its status derives from; raises NotVisible or InvalidIdentifier."""
+    key = decode(Prefix.PROPOSAL, proposal_id)
+    found = _slim().filter(pk=key, agent_id=principal.agent_id).first()
+    if found is None:
+        raise NotVisible(detail=f"You have no proposal {proposal_id}.")
+    return found
+
+
+def get_proposal_for_person(user: User, proposal_id: str) -> Proposal:
+    """Return a proposal of one of the person's companies; raises NotVisible or InvalidIdentifier."""
+    key = decode(Prefix.PROPOSAL, proposal_id)
+    found = _with_result().select_related("agent", "on_behalf_of").filter(pk=key, company__in=companies_of(user)).first()
+    if found is None:
+        raise NotVisible(detail=f"There is no proposal {proposal_id} in your companies.")
+    return found
+
+
+def lock_proposal(key: UUID) -> Proposal:
+    """Return the proposal locked until the transaction ends; raises NotVisible.
+
+    Lock order is agent → proposal → commit: never lock an agent while holding this.
+    """
+    found = Proposal.objects.select_for_update(of=("self",)).select_related("agent").filter(pk=key).first()
+    if found is None:
+        raise NotVisible(detail="There is no such proposal.")
+    return found
+
+
+def lock_grant_with_agent(grant_id: UUID) -> Grant:
+    """Return the grant and its agent, the agent's row locked until the transaction ends; raises NotVisible.
+
+    The lock makes an agent's submissions take turns, so that rolling sums are exact, and makes them take turns with its
+    suspension. Inserting rows that point at the agent stays possible meanwhile.
+    """
+    found = Grant.objects.select_related("agent").select_for_update(of=("agent",), no_key=True).filter(pk=grant_id).first()
+    if found is None:
+        raise NotVisible(detail="The grant behind this token no longer exists.")
+    return found
+
+
+def find_by_key(agent_id: UUID, idempotency_key: str) -> Proposal | None:
+    """Return the agent's proposal under this key with what its status derives from, or None."""
+    return _slim().filter(agent_id=agent_id, idempotency_key=idempotency_key).first()
+
+
+def rolling_usage(agent_id: UUID, tool: str, now: datetime, *, currency: str = "") -> Usage:
+    """Return what the agent has used of its ceilings for this tool: sums of 24 hours and 30 days, submissions of the last hour.
+
+    The sums count what is pending or approved, in `currency` when given; the count takes every submission, so that
+    withdrawing and proposing again does not evade it.
+    """
+    counted = Q(state__in=COUNTED) & (Q(currency=currency) if currency else Q())
+    since_day, since_hour = now - timedelta(hours=24), now - timedelta(hours=1)
+    sums = Proposal.objects.filter(agent_id=agent_id, tool=tool, created_at__gt=now - timedelta(days=30)).aggregate(
+        day=Sum("amount_minor", filter=counted & Q(created_at__gt=since_day)),
+        thirty_days=Sum("amount_minor", filter=counted),
+        hour=Count("id", filter=Q(created_at__gt=since_hour)),
+    )
+    return Usage(day_minor=sums["day"] or 0, thirty_days_minor=sums["thirty_days"] or 0, hour_count=sums["hour"])
+
+
+def rolling_sum(*, agent_id: UUID, tool: str, counterparty: str, currency: str, since: datetime) -> int:
+    """Return the minor units that are pending or approved for one counterparty since then; without the one being submitted."""
+    total: int | None = Proposal.objects.filter(
+        agent_id=agent_id, tool=tool, counterparty=counterparty, currency=currency, created_at__gt=since, state__in=COUNTED
+    ).aggregate(total=Sum("amount_minor"))["total"]
+    return total or 0
+
+
+def list_for_agent(
+    principal: AgentPrincipal, *, states: Sequence[str] = (), tool: str = "", company: str = "", before: UUID | None = None
+) -> QuerySet[Proposal]:
+    """Return the agent's own proposals, newest first, those after the cursor `before`."""
+    filters: dict[str, Any] = {}
+    if states:
+        filters["state__in"] = states
+    if tool:
+        filters["tool"] = tool
+    if company:
+        filters["company"] = company
+    if before:
+        filters["pk__lt"] = before
+    return _slim().filter(agent_id=principal.agent_id, **filters).order_by("-pk")
+
+
+def get_read_for(principal: AgentPrincipal, read_id: str) -> ReadReceipt:
+    """Return the agent's own read receipt; raises NotVisible or InvalidIdentifier."""
+    key = decode(Prefix.READ, read_id)
+    found = ReadReceipt.objects.filter(pk=key, agent_id=principal.agent_id).first()
+    if found is None:
+        raise NotVisible(detail=f"You have no read receipt {read_id}.")
+    return found
+
+
+def reads_to_cite(principal: AgentPrincipal, company: str, read_ids: Sequence[str]) -> list[Cited]:
+    """Return the reads in the order given; raises ValidationFailed naming each that is not the agent's own in this company."""
+    keys: list[UUID] = []
+    for index, text in enumerate(read_ids):
+        key = decode_field(Prefix.READ, text, path=f"/reads/{index}")
+        if key in keys:
+            raise _unacceptable(f"/reads/{index}", f"{text} is cited twice.", "each read once")
+        keys.append(key)
+    found = {
+        row["pk"]: row
+        for row in ReadReceipt.objects.filter(pk__in=keys, agent_id=principal.agent_id, company=company).values(
+            "pk", "tool", "as_of", "result_digest"
+        )
+    }
+    errors = tuple(
+        FieldError(f"/reads/{index}", f"{text} is not a read of yours in {company}", "a read_id you got in this company")
+        for index, (key, text) in enumerate(zip(keys, read_ids, strict=True))
+        if key not in found
+    )
+    if errors:
+        raise ValidationFailed(detail=f"{errors[0].path}: {errors[0].message}.", errors=errors)
+    return [
+        Cited(key, text, found[key]["tool"], found[key]["as_of"], found[key]["result_digest"])
+        for key, text in zip(keys, read_ids, strict=True)
+    ]
+
+
+def citations_of(keys: Sequence[UUID]) -> dict[UUID, list[UUID]]:
+    """Return the cited reads of each of these proposals, in the order in which they were cited."""
+    cited: dict[UUID, list[UUID]] = {key: [] for key in keys}
+    rows = Citation.objects.filter(proposal_id__in=keys).order_by("position").values_list("proposal_id", "read_id")
+    for proposal_id, read_id in rows:
+        cited[proposal_id].append(read_id)
+    return cited
+
+
+def superseding_of(proposals: Sequence[Proposal]) -> dict[UUID, UUID]:
+    """Return, for each of these proposals that was superseded, the revision that took its place."""
+    keys = [proposal.pk for proposal in proposals if proposal.state == ProposalState.SUPERSEDED]
+    if not keys:
+        return {}
+    rows = Proposal.objects.filter(supersedes_id__in=keys).values_list("supersedes_id", "pk")
+    return {old: new for old, new in rows if old is not None}
+
+
+def decode_field(prefix: Prefix, text: str, *, path: str) -> UUID:
+    """Return the key behind an identifier inside a body; raises InvalidIdentifier carrying the field's path."""
+    try:
+        return decode(prefix, text)
+    except InvalidIdentifier as error:
+        error.errors = (FieldError(path, error.detail, f"an identifier that starts with {prefix.value}_"),)
+        raise
+
+
+def take_key_lock(agent_id: UUID, idempotency_key: str) -> bool:
+    """Take the lock on one idempotency key until the transaction ends; False when another submission holds it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"idempotency:{agent_id}:{idempotency_key}"])
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+def _with_result() -> QuerySet[Proposal]:
+    return Proposal.objects.select_related("outcome", "feedback")
+
+
+def _slim() -> QuerySet[Proposal]:
+    """Return proposals without what only approvers and the commit engine look at."""
+    return _with_result().defer("action_bytes", "payload", "facts", "preconditions", "rationale")
+
+
+def _unacceptable(path: str, message: str, acceptable: str) -> ValidationFailed:
+    return ValidationFailed(detail=f"{path}: {message}", errors=(FieldError(path, message, acceptable),))

@@ -1,0 +1,72 @@
+"""Reading the ERP for an agent, with a receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from gateway.connections import connector_for
+
+import audit.services
+from audit.records import Subject
+from gateway.catalogue import ToolKind, get_tool
+from identity.principals import AgentPrincipal, require_token_for
+from kernel.canonical import canonical_bytes, digest_of_bytes
+from kernel.clock import wire_time
+from kernel.errors import NotVisible
+from kernel.ids import new_id
+from proposals.events import ReadEvent
+from proposals.models import ReadReceipt
+
+READ_PURPOSE = "countersign.read/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A read that was done: its receipt, and the result as the ERP gave it."""
+
+    receipt: ReadReceipt
+    result: Mapping[str, object]
+
+
+def read(
+    *, principal: AgentPrincipal, tool: str, company: str, arguments: Mapping[str, object], now: datetime
+) -> Read:
+    """Store and record what the agent was told: tool, arguments, as-of time and the digest of the result's bytes.
+
+    Raises TokenScopeMismatch, UnknownTool, NotVisible, ValidationFailed, UnknownCompany or ErpUnavailable; nothing is stored then.
+    The ERP is asked before the transaction begins.
+    """
+    require_token_for(principal, action="read", tool=tool, company=company)
+    found = get_tool(tool)
+    if found.kind is not ToolKind.READ:
+        raise NotVisible(detail=f"{tool} is a write: propose it.")
+    stored = found.canonical(found.validate(arguments))
+    result = connector_for(company).read(found.name, company, stored)
+    result_bytes = canonical_bytes(result)
+    receipt = ReadReceipt(
+        id=new_id(),
+        agent_id=principal.agent_id,
+        tool=found.name,
+        tool_version=found.version,
+        company=company,
+        arguments=stored,
+        as_of=now,
+        result_bytes=result_bytes,
+        result_digest=digest_of_bytes(READ_PURPOSE, result_bytes),
+    )
+    with transaction.atomic():
+        receipt.save(force_insert=True)
+        audit.services.record(
+            kind=ReadEvent.TAKEN,
+            actor=principal.actor(),
+            subject=Subject(kind="read", id=receipt.public_id, company=company, tool=found.name),
+            now=now,
+            evidence=[
+                {"role": "read", "source": receipt.public_id, "as_of": wire_time(now), "digest": receipt.result_digest}
+            ],
+            payload={"arguments": stored},
+        )
+    return Read(receipt, result)

@@ -1,0 +1,25 @@
+"""Wake-ups of this app: ids in, one service called."""
+
+from __future__ import annotations
+
+from kernel.clock import now
+from kernel.context import Origin, origin
+from kernel.ids import Prefix, decode
+from proposals import services
+
+EXPIRY_LIMIT = 500
+
+
+def expire_due() -> int:
+    """Expire every pending proposal that is past its time and return how many there were; scheduled every minute."""
+    total = 0
+    with origin(Origin(channel="task")):
+        while expired := services.expire_due(now=now(), limit=EXPIRY_LIMIT):
+            total += expired
+    return total
+
+
+def withdraw_of_decommissioned(agent_id: str) -> int:
+    """Withdraw the open proposals of a decommissioned agent and return how many there were."""
+    with origin(Origin(channel="task")):
+        return services.withdraw_of_decommissioned(agent_id=decode(Prefix.AGENT, agent_id), now=now())

@@ -1,0 +1,24 @@
+"""The kinds of event that reconciliation records."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ReconciliationEvent(StrEnum):
+    """What happens to runs and breaks."""
+
+    STARTED = "reconciliation:started"
+    COMPLETED = "reconciliation:completed"
+    ABORTED = "reconciliation:aborted"
+    BREAK_OPENED = "reconciliation:break_opened"
+    BREAK_REOPENED = "reconciliation:break_reopened"
+    BREAK_RESOLVED = "reconciliation:break_resolved"
+    BREAK_EXPLAINED = "reconciliation:break_explained"
+    BREAK_WRITTEN_OFF = "reconciliation:break_written_off"
+
+
+class CompensationEvent(StrEnum):
+    """What happens to corrections."""
+
+    PROPOSED = "compensation:proposed"

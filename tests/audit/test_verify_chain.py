@@ -1,0 +1,222 @@
+"""The verifier holds on an honest chain and names what was done to a dishonest one."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from audit.keys import chain_id
+from audit.models import Event, Seal
+from audit.queries import chain_status
+from audit.verification import Verification, verify_chain
+from audit.verifier.countersign_verify import Frontier, entry_hash, genesis_entry
+from tests.builders.audit import about, database_owner, proposal_id, recorded, recorded_many, seal_and_sign
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def events() -> list[Event]:
+    """Record ten events of two proposals, seal and sign them in two goes."""
+    first = recorded_many(5, subject=about(proposal_id()))
+    seal_and_sign()
+    second = recorded_many(5, subject=about(proposal_id()))
+    seal_and_sign()
+    return first + second
+
+
+def codes(verification: Verification) -> set[str]:
+    """Return the codes of the problems found."""
+    return {problem.code for problem in verification.findings.problems}
+
+
+def owner(sql: str, *parameters: object) -> None:
+    """Do it as the owner of the database, triggers off."""
+    with database_owner(), connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+
+
+def rewrite_seals() -> None:
+    """Recompute the whole chain over what the event table holds now, as an owner with the source code could."""
+    frontier, entry = Frontier(), genesis_entry(chain_id())
+    with database_owner(), connection.cursor() as cursor:
+        cursor.execute("SELECT s.event_id, e.leaf FROM audit_seal s JOIN audit_event e USING (event_id) ORDER BY s.sequence")
+        rows = cursor.fetchall()
+        cursor.execute("DELETE FROM audit_seal")
+        for number, (event_id, leaf) in enumerate(rows, start=1):
+            previous, entry = entry, entry_hash(number, entry, bytes(leaf))
+            frontier.append(bytes(leaf))
+            cursor.execute(
+                "INSERT INTO audit_seal (sequence, event_id, entry, previous) VALUES (%s, %s, %s, %s)",
+                [number, event_id, entry, previous],
+            )
+        cursor.execute("DELETE FROM audit_frontier")
+        cursor.execute(
+            "INSERT INTO audit_frontier (size, subtrees, root, entry) VALUES (%s, %s, %s, %s)",
+            [len(rows), b"".join(frontier.subtrees), frontier.root(), entry],
+        )
+
+
+def test_an_honest_chain_holds() -> None:
+    verification = verify_chain()
+    assert verification.holds, verification.findings.problems
+    assert (verification.sealed, verification.unsealed, verification.checkpoints) == (10, 0, 2)
+    assert verification.roots_checked == 5  # two stored, two exported, one tree
+
+
+def test_events_that_wait_are_reported_and_do_no_harm() -> None:
+    recorded_many(3)
+    verification = verify_chain()
+    assert verification.holds
+    assert verification.unsealed == 3
+    assert "3 events are recorded but not sealed yet." in verification.findings.limitations
+
+
+EDIT = "UPDATE audit_event SET {} WHERE event_id = (SELECT event_id FROM audit_seal WHERE sequence = 3)"
+ATTACKS: dict[str, tuple[str, str]] = {
+    "edited bytes": (EDIT.format("bytes = bytes || ' '::bytea"), "event_edited"),
+    "edited bytes and leaf": (
+        EDIT.format("bytes = bytes || ' '::bytea, leaf = sha256('\\x00'::bytea || bytes || ' '::bytea)"), "event_forged",
+    ),
+    "edited column": (EDIT.format("actor_id = 'somebody else'"), "column_edited"),
+    "edited instant": (EDIT.format("occurred_at = occurred_at - interval '1 day'"), "column_edited"),
+    "edited mac": (EDIT.format("mac = sha256(mac)"), "event_forged"),
+    "edited payload": (
+        "UPDATE audit_eventpayload SET content = content || ' '::bytea "
+        "WHERE event_id = (SELECT event_id FROM audit_seal WHERE sequence = 3)",
+        "payload_edited",
+    ),
+    "deleted payload": (
+        "DELETE FROM audit_eventpayload WHERE event_id = (SELECT event_id FROM audit_seal WHERE sequence = 3)", "payload_missing",
+    ),
+    "deleted event": ("DELETE FROM audit_event WHERE event_id = (SELECT event_id FROM audit_seal WHERE sequence = 3)", "event_missing"),
+    "deleted seal": ("DELETE FROM audit_seal WHERE sequence = 3", "sequence_gap"),
+    "truncated tail": ("DELETE FROM audit_seal WHERE sequence > 7", "tail_truncated"),
+    "edited entry": ("UPDATE audit_seal SET entry = sha256(entry) WHERE sequence = 3", "entry_wrong"),
+    "edited checkpoint": ("UPDATE audit_checkpoint SET root = sha256(root) WHERE size = 5", "checkpoint_edited"),
+    "edited note": ("UPDATE audit_checkpoint SET note = replace(note, E'\\n5\\n', E'\\n6\\n') WHERE size = 5", "checkpoint_signature"),
+    "deleted checkpoint": ("DELETE FROM audit_checkpoint WHERE size = 5", "checkpoint_deleted"),
+    "forged unsealed event": (
+        "INSERT INTO audit_event (event_id, kind, occurred_at, actor_kind, actor_id, subject_kind, subject_id, proposal, company, "
+        "tool, chain, position, previous_leaf, bytes, leaf, mac) SELECT gen_random_uuid(), kind, occurred_at, actor_kind, actor_id, "
+        "subject_kind, subject_id, proposal, company, tool, chain || 'x', position, previous_leaf, bytes, leaf, mac FROM audit_event LIMIT 1",
+        "event_forged",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_is_named(name: str) -> None:
+    sql, code = ATTACKS[name]
+    owner(sql)
+    verification = verify_chain()
+    assert not verification.holds
+    assert code in codes(verification)
+
+
+def test_two_events_exchanged_are_found() -> None:
+    def swap() -> None:
+        owner("UPDATE audit_seal SET event_id = gen_random_uuid() WHERE sequence = 7")
+        owner("UPDATE audit_seal SET event_id = %s WHERE sequence = 8", rows[7])
+        owner("UPDATE audit_seal SET event_id = %s WHERE sequence = 7", rows[8])
+
+    rows = dict(Seal.objects.values_list("sequence", "event_id"))
+    swap()
+    assert {"entry_wrong", "link_broken", "root_differs"} <= codes(verify_chain())
+
+
+def test_two_events_exchanged_with_the_chain_recomputed_are_found() -> None:
+    rows = dict(Seal.objects.values_list("sequence", "event_id"))
+    owner("UPDATE audit_seal SET event_id = gen_random_uuid() WHERE sequence = 7")
+    owner("UPDATE audit_seal SET event_id = %s WHERE sequence = 8", rows[7])
+    owner("UPDATE audit_seal SET event_id = %s WHERE sequence = 7", rows[8])
+    rewrite_seals()
+    assert {"link_broken", "root_differs"} <= codes(verify_chain())
+
+
+def test_an_event_deleted_with_the_chain_recomputed_is_found() -> None:
+    last = Seal.objects.get(sequence=10).event_id
+    owner("DELETE FROM audit_seal WHERE sequence = 10")
+    owner("DELETE FROM audit_eventpayload WHERE event_id = %s", last)
+    owner("DELETE FROM audit_event WHERE event_id = %s", last)
+    owner("DELETE FROM audit_checkpoint WHERE size = 10")
+    rewrite_seals()
+    assert codes(verify_chain()) == {"tail_truncated"}  # nothing in the database gives it away
+
+
+def test_an_event_inserted_with_the_chain_recomputed_is_found() -> None:
+    owner(
+        "INSERT INTO audit_event SELECT gen_random_uuid(), kind, occurred_at, recorded_at, transaction, actor_kind, actor_id, "
+        "subject_kind, subject_id, proposal, company, tool, 'sample:forged', 1, NULL, bytes, leaf, mac FROM audit_event LIMIT 1"
+    )
+    forged = Event.objects.get(chain="sample:forged").event_id
+    owner("INSERT INTO audit_seal (sequence, event_id, entry, previous) VALUES (11, %s, sha256('a'), sha256('b'))", forged)
+    rewrite_seals()
+    found = codes(verify_chain())
+    assert {"event_swapped", "event_forged", "column_edited"} <= found
+
+
+def test_a_history_rewritten_by_somebody_with_the_application_key_is_found() -> None:
+    """Even with the mac key in hand, the exported checkpoints stand against it."""
+    for table in ("audit_seal", "audit_event", "audit_frontier", "audit_checkpoint", "audit_eventpayload"):
+        owner(f"DELETE FROM {table}")
+    recorded_many(10)
+    from tests.builders.audit import seal_all
+
+    seal_all()
+    assert codes(verify_chain()) == {"root_differs"}
+
+
+def test_a_checkpoint_that_an_auditor_kept_is_checked(tmp_path: Path, checkpoints: Path) -> None:
+    kept = tmp_path / "kept.note"
+    kept.write_bytes((checkpoints / "000000000010.note").read_bytes())
+    for path in checkpoints.glob("0*.note"):
+        path.unlink()
+    assert verify_chain(extra_notes=[kept]).holds
+    owner("DELETE FROM audit_seal WHERE sequence = 10")
+    owner("DELETE FROM audit_checkpoint WHERE size = 10")
+    rewrite_seals()
+    assert verify_chain().holds  # nothing outside the database was asked
+    assert codes(verify_chain(extra_notes=[kept])) == {"tail_truncated"}
+
+
+def test_an_exported_file_that_was_edited_is_found(checkpoints: Path) -> None:
+    path = checkpoints / "000000000005.note"
+    path.write_bytes(path.read_bytes().replace(b"\n5\n", b"\n4\n"))
+    assert "checkpoint_signature" in codes(verify_chain())
+
+
+def test_the_command_says_so_and_records_it(capsys: pytest.CaptureFixture[str]) -> None:
+    out = io.StringIO()
+    call_command("audit_verify", stdout=out)
+    assert "The chain holds: 10 events, no gap, 2 checkpoints" in out.getvalue()
+    status = chain_status(now=Event.objects.latest("recorded_at").recorded_at)
+    assert (status.verified_holds, status.verified_size) == (True, 10)
+    assert status.alarm == ""
+
+
+def run(*arguments: str) -> tuple[int, dict[str, object]]:
+    """Run the command; return its exit code and JSON result."""
+    out = io.StringIO()
+    code = 0
+    try:
+        call_command("audit_verify", "--json", *arguments, stdout=out)
+    except SystemExit as leaving:
+        code = int(str(leaving.code))
+    return code, json.loads(out.getvalue())
+
+
+def test_the_exit_code_tells() -> None:
+    code, result = run("--no-record")
+    assert (code, result["holds"], result["sealed"]) == (0, True, 10)
+    owner("UPDATE audit_event SET company = 'OTHER' WHERE position = 2")
+    code, result = run()
+    assert (code, result["holds"]) == (1, False)
+    assert isinstance(result["problems"], list)
+    assert {problem["code"] for problem in result["problems"]} == {"column_edited"}
+    assert chain_status(now=Event.objects.latest("recorded_at").recorded_at).alarm.startswith("The last verification found")

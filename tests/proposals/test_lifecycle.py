@@ -1,0 +1,268 @@
+"""The ends of a proposal: withdrawn, superseded, expired, voided, decided; each from a state that leads there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import DatabaseError, connection, transaction
+
+from audit.models import Event
+from identity import services as identity_services
+from kernel.actors import Actor
+from kernel.canonical import parse_json
+from kernel.clock import now
+from kernel.errors import StateConflict
+from kernel.ids import Prefix, decode, encode
+from proposals import services, tasks
+from proposals.models import Feedback, Outcome, Proposal, ReadReceipt
+from proposals.queries import lock_proposal, rolling_sum
+from proposals.states import OutcomeStatus, ProposalState
+from tests.builders import identity
+from tests.builders.proposals import a_key, a_purchase_order, an_order_over, submit
+from tests.proposals.conftest import Door, a_body, only_refused, paths, problem
+from tests.proposals.test_status import PERSON, decide
+
+pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
+
+
+def kinds_of(proposal_id: str) -> list[str]:
+    return list(Event.objects.filter(proposal=proposal_id).order_by("position").values_list("kind", flat=True))
+
+
+def test_an_open_proposal_is_withdrawn_by_its_agent(door: Door) -> None:
+    proposal_id = door.propose().json()["id"]
+    response = door.post(f"proposals/{proposal_id}/withdraw")
+    assert (response.status_code, response.json()["status"], response.json()["is_final"]) == (200, "withdrawn", True)
+    assert kinds_of(proposal_id) == ["proposal:proposed", "proposal:withdrawn"]
+    with only_refused("state_conflict"):
+        problem(door.post(f"proposals/{proposal_id}/withdraw"), 409, "state_conflict")
+
+
+def test_nobody_else_withdraws_it(door: Door, other_door: Door) -> None:
+    proposal_id = door.propose().json()["id"]
+    with only_refused("not_found"):
+        problem(other_door.post(f"proposals/{proposal_id}/withdraw"), 404, "not_found")
+
+
+def test_a_token_for_another_tool_does_not_withdraw(door: Door) -> None:
+    proposal_id = door.propose().json()["id"]
+    with only_refused("token_scope"):
+        problem(door.holding(tool="post_journal_entry").post(f"proposals/{proposal_id}/withdraw"), 403, "token_scope")
+
+
+def test_an_approved_proposal_is_not_withdrawn(door: Door) -> None:
+    proposal_id = door.propose().json()["id"]
+    decide(proposal_id, ProposalState.APPROVED)
+    with only_refused("state_conflict"):
+        problem(door.post(f"proposals/{proposal_id}/withdraw"), 409, "state_conflict")
+
+
+@pytest.mark.parametrize("end", [None, ProposalState.CHANGES_REQUESTED, ProposalState.REJECTED])
+def test_a_revision_takes_the_place_of_its_predecessor(door: Door, end: ProposalState | None) -> None:
+    old_id = door.propose().json()["id"]
+    if end:
+        decide(old_id, end)
+    answer = door.propose(an_order_over("10.00"), supersedes=old_id).json()
+    assert (answer["revision"], answer["supersedes"]) == (2, old_id)
+    old = door.get(f"proposals/{old_id}").json()
+    assert (old["status"], old["superseded_by"], old["is_final"]) == ("superseded", answer["id"], True)
+    assert kinds_of(old_id)[-1] == "proposal:superseded"
+    assert kinds_of(answer["id"]) == ["proposal:proposed"]
+
+
+def test_a_revision_frees_what_its_predecessor_used(alice: User) -> None:
+    agent, key = identity.make_agent(alice), identity.make_key()
+    identity.make_credential(agent, key)
+    identity.make_grant(agent, bounds=identity.terms(ceiling_day_minor=100_00))
+    door = Door(agent, key).holding()
+    old_id = door.propose(an_order_over("90.00")).json()["id"]
+    assert door.propose(an_order_over("95.00"), supersedes=old_id).status_code == 202
+
+
+def test_a_refused_revision_leaves_its_predecessor_as_it_was(door: Door, gate: object) -> None:
+    old_id = door.propose(an_order_over("1.00")).json()["id"]
+    gate.limit_minor = 100_00  # type: ignore[attr-defined]
+    with only_refused("unroutable"):
+        problem(door.propose(an_order_over("100.01"), supersedes=old_id), 422, "unroutable")
+    assert door.get(f"proposals/{old_id}").json()["status"] == "pending"
+
+
+@pytest.mark.parametrize("end", ["approved", "withdrawn", "superseded"])
+def test_what_has_ended_otherwise_is_not_revised(door: Door, end: str) -> None:
+    old_id = door.propose().json()["id"]
+    if end == "approved":
+        decide(old_id, ProposalState.APPROVED)
+    elif end == "withdrawn":
+        door.post(f"proposals/{old_id}/withdraw")
+    else:
+        door.propose(supersedes=old_id)
+    with only_refused("not_supersedable"):
+        document = problem(door.propose(supersedes=old_id), 409, "not_supersedable")
+    assert document["data"] == {"state": end}
+
+
+def test_only_ones_own_proposal_of_the_same_tool_is_revised(door: Door, other_door: Door) -> None:
+    old_id = door.propose().json()["id"]
+    with only_refused("validation_failed"):
+        assert paths(problem(other_door.propose(supersedes=old_id), 422, "validation_failed")) == ["/supersedes"]
+    with only_refused("invalid_identifier"):
+        problem(door.propose(supersedes="agent_01kas8v3q2f0ynh5tq3n8rzd1c"), 400, "invalid_identifier")
+
+
+def test_a_pending_proposal_expires_in_its_time(door: Door) -> None:
+    early = submit(door.principal(), now=now() - timedelta(hours=169))
+    late = submit(door.principal())
+    assert tasks.expire_due() == 1
+    assert tasks.expire_due() == 0
+    early.refresh_from_db()
+    late.refresh_from_db()
+    assert (early.state, late.state) == (ProposalState.EXPIRED, ProposalState.PENDING)
+    assert kinds_of(early.public_id) == ["proposal:proposed", "proposal:expired"]
+
+
+def test_an_expired_proposal_is_not_approved_even_before_the_sweep(door: Door) -> None:
+    proposal = submit(door.principal(), now=now() - timedelta(hours=169))
+    with pytest.raises(StateConflict):
+        decide(proposal.public_id, ProposalState.APPROVED)
+    proposal.refresh_from_db()
+    assert proposal.state == ProposalState.PENDING
+
+
+def test_two_decisions_do_not_both_win(door: Door) -> None:
+    proposal = submit(door.principal())
+    stale = Proposal.objects.get(pk=proposal.pk)
+    decide(proposal.public_id, ProposalState.REJECTED)
+    with pytest.raises(StateConflict), transaction.atomic():
+        services.void(proposal=stale, actor=PERSON, now=now(), code="drift", reason="Too late")
+    assert kinds_of(proposal.public_id) == ["proposal:proposed", "proposal:rejected"]
+
+
+def test_drift_voids_and_says_what_drifted(door: Door) -> None:
+    proposal = decide(door.propose().json()["id"], ProposalState.APPROVED)
+    drifted = [{"code": "vendor_bank_unchanged", "expected": "f1", "observed": "f2"}]
+    with transaction.atomic():
+        locked = lock_proposal(proposal.pk)
+        services.void(
+            proposal=locked, actor=Actor.system("worker"), now=now(), code="drift", reason="Bank details changed.", differences=drifted
+        )
+    answer = door.get(f"proposals/{proposal.public_id}").json()
+    assert (answer["status"], answer["is_final"]) == ("voided", True)
+    assert answer["feedback"] == {"reason_code": "drift", "comment": "Bank details changed.", "differences": drifted}
+    record = parse_json(bytes(Event.objects.get(kind="proposal:voided").bytes))
+    assert isinstance(record, dict)
+    assert record["outcome"] == {"status": "voided", "code": "drift", "differences": 1}
+
+
+def test_an_approved_log_only_proposal_is_logged(alice: User) -> None:
+    agent, key = identity.make_agent(alice), identity.make_key()
+    identity.make_credential(agent, key)
+    identity.make_grant(agent, is_active=False)
+    door = Door(agent, key).holding()
+    proposal = decide(door.propose().json()["id"], ProposalState.APPROVED)
+    assert Outcome.objects.get().status == OutcomeStatus.LOGGED
+    answer = door.get(f"proposals/{proposal.public_id}").json()
+    assert (answer["status"], answer["is_final"]) == ("logged", True)
+
+
+def test_a_decommissioned_agents_open_proposals_are_withdrawn(door: Door, other_door: Door, alice: User) -> None:
+    mine = [door.propose().json()["id"] for _ in range(2)]
+    decide(mine[1], ProposalState.CHANGES_REQUESTED)
+    others = other_door.propose().json()["id"]
+    identity_services.decommission_agent(agent_id=door.agent.pk, actor=identity.actor(alice), now=now(), reason="Replaced")
+    tasks.withdraw_of_decommissioned(door.agent.public_id)
+    states = {encode(Prefix.PROPOSAL, key): state for key, state in Proposal.objects.values_list("pk", "state")}
+    assert states == {mine[0]: "withdrawn", mine[1]: "withdrawn", others: "pending"}
+
+
+def test_rolling_sums_count_what_is_pending_or_approved_for_one_counterparty(door: Door) -> None:
+    since = now() - timedelta(days=1)
+    for amount in ("1.00", "2.00", "4.00"):
+        door.propose(an_order_over(amount))
+    decide(door.propose(an_order_over("8.00")).json()["id"], ProposalState.REJECTED)
+    decide(door.propose(an_order_over("16.00")).json()["id"], ProposalState.APPROVED)
+    door.propose(an_order_over("32.00", vendor="1496"))
+    total = rolling_sum(
+        agent_id=door.agent.pk, tool="create_purchase_order", counterparty="1580", currency="EUR", since=since
+    )
+    assert total == 23_00
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE proposals_proposal SET payload = '{}'",
+        "UPDATE proposals_proposal SET amount_minor = 1",
+        "UPDATE proposals_proposal SET action_bytes = '\\x00', state = 'approved', decided_at = now()",
+        "DELETE FROM proposals_proposal",
+        "TRUNCATE proposals_proposal CASCADE",
+        "UPDATE proposals_readreceipt SET company = 'US01'",
+        "DELETE FROM proposals_readreceipt",
+        "DELETE FROM proposals_citation",
+        "UPDATE proposals_citation SET position = 7",
+        "UPDATE proposals_feedback SET comment = ''",
+        "DELETE FROM proposals_feedback",
+    ],
+)
+def test_the_database_refuses_to_rewrite(door: Door, statement: str) -> None:
+    decide(door.propose().json()["id"], ProposalState.REJECTED, services.FeedbackNote("duplicate", "Ordered already."))
+    with pytest.raises(DatabaseError, match="fixed|only ever added"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+    assert Proposal.objects.count() == 1
+    assert Feedback.objects.count() == 1
+    assert ReadReceipt.objects.count() == 0
+
+
+def test_the_state_alone_may_change_by_sql() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE proposals_proposal SET state = 'rejected', decided_at = now()")
+
+
+def test_a_batch_takes_each_by_itself(door: Door) -> None:
+    replayed = door.propose(key="k-0").json()
+    items = [
+        {**a_body(), "idempotency_key": "k-0"},
+        {**a_body(), "idempotency_key": "k-1"},
+        {**a_body(a_purchase_order(vendor=7)), "idempotency_key": "k-2"},
+        {**a_body(an_order_over("1.00")), "idempotency_key": "k-1"},
+        {**a_body(company="US01"), "idempotency_key": "k-4"},
+        a_body(),
+        "nothing",
+        {**a_body(an_order_over("2.00")), "idempotency_key": "k-7"},
+    ]
+    response = door.post("proposals/batch", {"items": items})
+    assert response.status_code == 200
+    results = response.json()["results"]
+    assert [item["status"] for item in results] == [200, 202, 422, 422, 403, 400, 400, 202]
+    assert results[0]["is_replay"]
+    assert results[0]["proposal"] == replayed
+    codes = [item["problem"] and item["problem"]["code"] for item in results]
+    assert codes == [
+        None, None, "validation_failed", "idempotency_key_reused", "token_scope",
+        "idempotency_key_missing", "idempotency_key_missing", None,
+    ]  # fmt: skip
+    assert Proposal.objects.count() == 3
+    assert Event.objects.filter(kind="proposal:refused").count() == 5
+
+
+@pytest.mark.parametrize("body", [{}, {"items": []}, {"items": {}}, {"items": [1] * 501}, {"items": [1], "more": 1}])
+def test_a_batch_of_another_form_is_refused(door: Door, body: dict[str, object]) -> None:
+    with only_refused("validation_failed"):
+        problem(door.post("proposals/batch", body, key=a_key()), 422, "validation_failed")
+
+
+def test_the_bundle_has_the_bytes_that_were_hashed(door: Door) -> None:
+    from proposals.evidence import proposal_section
+
+    reader = door.holding("read", "check_budget")
+    read = reader.post(
+        "tools/check_budget/read", {"company": "DE01", "arguments": {"cost_centre": "4100", "year": 2026}}
+    ).json()
+    proposal_id = door.propose(reads=[read["read_id"]]).json()["id"]
+    members = proposal_section(proposal_id)
+    proposal = Proposal.objects.get(pk=decode(Prefix.PROPOSAL, proposal_id))
+    assert members["proposal/action.json"] == bytes(proposal.action_bytes)
+    assert members[f"proposal/reads/{read['read_id']}.json"] == bytes(ReadReceipt.objects.get().result_bytes)
+    assert isinstance(parse_json(members["proposal/proposal.json"]), dict)
+    assert proposal_section("prop_01kas8v3q2f0ynh5tq3n8rzd1c") == {}
