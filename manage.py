@@ -11,8 +11,13 @@ def main() -> None:
     """Run the command named on the command line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except OperationalError as error:
+        hint = "Is Countersign running (make run), or are DATABASE_URL and LEDGER_DATABASE_URL set?"
+        sys.exit(f"The database does not answer. {hint}\n{error}")
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ class ApprovalGate:
         )
 
     def attach(self, proposal: Proposal, plan: Plan, now: datetime) -> None:
-        """The route, its steps and its exclusions are stored and the gate event stands; an automatic route also approves."""
+        """Store the route with its steps and exclusions and record the gate event; an automatic route also approves."""
         planned = plan.data["route"]
         assert isinstance(planned, PlannedRoute)
         route = _store(proposal, planned, now)
@@ -184,6 +184,7 @@ def _unroutable(policy: Policy, rows: Sequence[PolicyRow], question: Question, s
 
 
 def _steps(match: Match, company: str, excluded: Sequence[Excluded]) -> tuple[PlannedStep, ...]:
+    """Return the steps with the people who could be asked; raises NoApprover when they could never all be satisfied."""
     rules = step_rules(match.row)
     if not rules:
         return ()
@@ -200,39 +201,28 @@ def _steps(match: Match, company: str, excluded: Sequence[Excluded]) -> tuple[Pl
         steps.append(PlannedStep(group=group, need=need))
     short = unsatisfiable_step([step.need for step in steps])
     if short is not None:
-        raise _no_approver(match, short, len(steps), company, people, out, excluded, steps)
+        group = steps[short.position - 1].group
+        kept_out = [item for item in excluded if item.user_id in people.get(group.pk, frozenset())]
+        raise _no_approver(match, short, of=f"{short.position} of {len(steps)}", company=company, kept_out=kept_out)
     return tuple(steps)
 
 
-def _no_approver(
-    match: Match,
-    short: StepNeed,
-    step_count: int,
-    company: str,
-    people: Mapping[int, frozenset[int]],
-    out: frozenset[int],
-    excluded: Sequence[Excluded],
-    steps: Sequence[PlannedStep],
-) -> NoApprover:
-    group = next(step.group for step in steps if step.need is short)
-    able = people.get(group.pk, frozenset())
-    reasons = sorted({item.reason for item in excluded if item.user_id in able & out})
-    why = (
-        f"; {len(able & out)} excluded by segregation of duties ({', '.join(EXCLUSION_LABELS[reason] for reason in reasons)})"
-        if reasons
-        else ""
-    )
+def _no_approver(match: Match, short: StepNeed, *, of: str, company: str, kept_out: Sequence[Excluded]) -> NoApprover:
+    why = ""
+    if kept_out:
+        labels = ", ".join(EXCLUSION_LABELS.get(reason, reason) for reason in sorted({item.reason for item in kept_out}))
+        why = f"; {len({item.user_id for item in kept_out})} excluded by segregation of duties ({labels})"
     return NoApprover(
         detail=(
-            f"{match.row.title} asks {short.min_approvals} of {short.group_title} in step {short.position} of {step_count}, but"
-            f" {len(short.people)} can decide on {match.compared} in {company}{why}; one person decides once across all steps."
+            f"{match.row.title} asks {short.min_approvals} of {short.group_title} in step {of}, but {len(short.people)} can decide"
+            f" on {match.compared} in {company}{why}; one person decides once across all steps."
         ),
         data={
             "step": short.position,
-            "group": group.code,
+            "group": short.group_title,
             "min_approvals": short.min_approvals,
             "able": len(short.people),
-            "excluded": len(able & out),
+            "excluded": len({item.user_id for item in kept_out}),
         },
     )
 

@@ -52,7 +52,7 @@ class Policy(models.Model):
 
     @property
     def public_id(self) -> str:
-        """Return the TypeID, e.g. pol_01…"""
+        """Return the TypeID, which begins with pol_."""
         return encode(Prefix.POLICY, self.pk)
 
 
@@ -237,5 +237,5 @@ class Decision(models.Model):
 
     @property
     def public_id(self) -> str:
-        """Return the TypeID, e.g. dec_01…"""
+        """Return the TypeID, which begins with dec_."""
         return encode(Prefix.DECISION, self.pk)

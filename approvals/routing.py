@@ -52,7 +52,7 @@ class StepNeed:
 
 def step_rules(row: PolicyRow) -> list[StepRule]:
     """Return the steps of a row, in the order in which they are asked."""
-    return cast(list[StepRule], row.steps)
+    return cast("list[StepRule]", row.steps)
 
 
 def first_match(rows: Iterable[PolicyRow], question: Question, earlier: Callable[[int], int]) -> Match | None:

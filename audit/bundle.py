@@ -169,8 +169,7 @@ def build_bundle(proposal: str, *, wait_seconds: float = 0.0) -> EvidenceBundle:
 def manifest_of(members: Mapping[str, bytes]) -> bytes:
     """Return the canonical manifest: path, size and SHA-256 of each member."""
     listed = [
-        {"path": path, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        for path, content in sorted(members.items())
+        {"path": path, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for path, content in sorted(members.items())
     ]
     return canonical_bytes({"schema": MANIFEST_SCHEMA, "members": listed})
 
@@ -230,9 +229,7 @@ def _section_members(proposal: str) -> dict[str, bytes]:
 
 def _event_members(rows: Sequence[Event], checkpoint: Checkpoint) -> dict[str, bytes]:
     note = checkpoint.note.encode("utf-8")
-    paths = inclusion_paths(
-        [row.seal.sequence - 1 for row in rows], size=checkpoint.size, leaves=stored_leaves(checkpoint.size)
-    )
+    paths = inclusion_paths([row.seal.sequence - 1 for row in rows], size=checkpoint.size, leaves=stored_leaves(checkpoint.size))
     members = {f"checkpoints/{checkpoint.size:012d}.note": note}
     lines = []
     for row in rows:

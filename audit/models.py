@@ -51,8 +51,7 @@ class Event(models.Model):
             models.UniqueConstraint(fields=["chain", "position"], name="audit_event_one_successor"),
             models.CheckConstraint(
                 name="audit_event_first_has_no_previous",
-                condition=models.Q(position=1, previous_leaf__isnull=True)
-                | models.Q(position__gt=1, previous_leaf__isnull=False),
+                condition=models.Q(position=1, previous_leaf__isnull=True) | models.Q(position__gt=1, previous_leaf__isnull=False),
             ),
         ]
         indexes = [

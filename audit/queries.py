@@ -174,9 +174,7 @@ def population(*, since: datetime, until: datetime) -> Population:
             cursor.execute("SELECT count(*) FROM audit_seal WHERE sequence BETWEEN %s AND %s", [first, last])
             present = cursor.fetchone()[0]
     gaps = last - first + 1 - present if first is not None else 0
-    return Population(
-        since=since, until=until, count=count, unsealed=unsealed, first_sequence=first, last_sequence=last, gaps=gaps
-    )
+    return Population(since=since, until=until, count=count, unsealed=unsealed, first_sequence=first, last_sequence=last, gaps=gaps)
 
 
 def newest_committed_proposal() -> str:
@@ -248,9 +246,7 @@ def _unsealed() -> tuple[int, datetime | None]:
     return count, oldest
 
 
-def _alarm(
-    now: datetime, *, last_seal: Seal | None, oldest_unsealed_at: datetime | None, verified: Mapping[str, Any]
-) -> str:
+def _alarm(now: datetime, *, last_seal: Seal | None, oldest_unsealed_at: datetime | None, verified: Mapping[str, Any]) -> str:
     raised = Event.objects.filter(kind=LogEvent.ALARM_RAISED).order_by("-event_id").select_related("payload").first()
     if raised is not None and (last_seal is None or raised.recorded_at > last_seal.sealed_at):
         content = _view(raised).payload.get("content", {})

@@ -101,9 +101,7 @@ def payload_beside(event: NewEvent, origin: Origin) -> SaltedPayload | None:
     return SaltedPayload(content=canonical_bytes(content), salt=secrets.token_bytes(SALT_BYTES))
 
 
-def record_bytes(
-    event: NewEvent, *, event_id: str, chain_id: str, region: str, origin: Origin, link: Link, commitment: str
-) -> bytes:
+def record_bytes(event: NewEvent, *, event_id: str, chain_id: str, region: str, origin: Origin, link: Link, commitment: str) -> bytes:
     """Return the canonical bytes of the event's record: what is hashed, stored and verified for ever."""
     record = {
         "schema": EVENT_SCHEMA,

@@ -213,9 +213,7 @@ def refuse_forged(event: StoredEvent, key: bytes) -> None:
             event_id=event.text_id,
         )
     findings = Findings()
-    record = check_event(
-        findings, "the unsealed rows", event_id=event.text_id, chain_id=chain_id(), stored=event.stored, leaf=event.leaf
-    )
+    record = check_event(findings, "the unsealed rows", event_id=event.text_id, chain_id=chain_id(), stored=event.stored, leaf=event.leaf)
     if record is not None:
         check_columns(findings, "the unsealed rows", record, event.columns())
     if not findings.holds:
@@ -262,9 +260,7 @@ def _refuse_broken_link(event: StoredEvent, before: StoredEvent | None) -> None:
         )
 
 
-def _missing_predecessors(
-    events: Iterable[StoredEvent], known: dict[tuple[str, int], StoredEvent]
-) -> list[tuple[str, int]]:
+def _missing_predecessors(events: Iterable[StoredEvent], known: dict[tuple[str, int], StoredEvent]) -> list[tuple[str, int]]:
     places = {(event.chain, event.position - 1) for event in events if event.position > 1}
     return sorted(place for place in places if place not in known)
 

@@ -63,9 +63,7 @@ def sign_checkpoint(*, now: datetime) -> Checkpoint | None:
     head = FrontierRow.objects.order_by("-size").first()
     size = head.size if head else 0
     if size < memory.frontier.size:
-        raise SigningRefused(
-            f"The chain in the database ends at {size}, but {memory.frontier.size} was signed before: entries are gone."
-        )
+        raise SigningRefused(f"The chain in the database ends at {size}, but {memory.frontier.size} was signed before: entries are gone.")
     if head is None:
         return None
     known = Checkpoint.objects.filter(size=size).first()

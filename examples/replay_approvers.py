@@ -29,9 +29,10 @@ GONE = {404, 409}
 class FormReader(HTMLParser):
     """Collects the hidden fields of the form that posts to an address ending in `suffix`."""
 
-    def __init__(self, suffix: str) -> None:
-        """Remember which form."""
+    def __init__(self, address: str, suffix: str) -> None:
+        """Remember which form, and the page's own address, where a form without one posts to."""
         super().__init__()
+        self.address = address
         self.suffix = suffix
         self.action = ""
         self.fields: dict[str, str] = {}
@@ -41,10 +42,10 @@ class FormReader(HTMLParser):
         """Note the form and its hidden fields."""
         values = {name: value or "" for name, value in attrs}
         if tag == "form":
-            path = values.get("action", "").split("?")[0]
-            self._is_inside = path.endswith(self.suffix)
+            action = values.get("action") or self.address
+            self._is_inside = action.split("?")[0].endswith(self.suffix)
             if self._is_inside:
-                self.action = values["action"]
+                self.action = action
         elif tag == "input" and self._is_inside and values.get("type") == "hidden":
             self.fields[values["name"]] = values.get("value", "")
 
@@ -54,10 +55,10 @@ class FormReader(HTMLParser):
             self._is_inside = False
 
 
-def form_of(page: str, suffix: str) -> FormReader:
+def form_of(page: httpx.Response, suffix: str) -> FormReader:
     """Return the form of a page that posts to an address ending in `suffix`."""
-    reader = FormReader(suffix)
-    reader.feed(page)
+    reader = FormReader(page.url.path, suffix)
+    reader.feed(page.text)
     return reader
 
 
@@ -77,7 +78,7 @@ class Approver:
     def log_in(self) -> None:
         """Log in through the login page; raises SystemExit when it does not let us in."""
         page = self._get("/accounts/login/")
-        form = form_of(page.text, "/login/")
+        form = form_of(page, "/login/")
         answer = self.http.post("/accounts/login/", data={**form.fields, "login": self.name, "password": self.password})
         if answer.status_code != 302:
             raise SystemExit(f"{self.name} could not log in: HTTP {answer.status_code}")
@@ -91,7 +92,7 @@ class Approver:
         """Read one proposal and decide; return whether the decision was taken."""
         page = self._get(address)
         order = ORDER.search(page.text)
-        form = form_of(page.text, "/decide/")
+        form = form_of(page, "/decide/")
         if page.status_code in GONE or order is None or not form.action:
             return False
         choice = {"kind": "approve", "reason_code": "", "comment": ""}

@@ -68,7 +68,8 @@ class ApprovalGroupMember(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["group", "user"], name="identity_member_once_per_group"),
             models.CheckConstraint(
-                condition=Q(limit_minor__isnull=True, limit_currency="") | Q(limit_minor__gte=0, limit_currency__regex=r"^[A-Z]{3}$"),
+                condition=Q(limit_minor__isnull=True, limit_currency="")
+                | Q(limit_minor__isnull=False, limit_minor__gte=0, limit_currency__regex=r"^[A-Z]{3}$"),
                 name="identity_member_limit_has_currency",
             ),
         ]
@@ -199,10 +200,15 @@ class Grant(models.Model):
             models.CheckConstraint(condition=Q(state__in=GrantState.values), name="identity_grant_state_known"),
             # The ceiling no one can lift, not even by SQL as the application.
             models.CheckConstraint(condition=~Q(risk="privileged") & ~Q(tool__in=PRIVILEGED_TOOLS), name="identity_grant_never_privileged"),
-            # A write without a ceiling and its currency would be boundless.
+            # A write without a ceiling and its currency would be boundless. The isnull terms matter: a comparison with NULL is
+            # neither true nor false, and a CHECK lets that pass.
             models.CheckConstraint(
                 condition=Q(tool_kind="read")
                 | Q(
+                    ceiling_minor__isnull=False,
+                    ceiling_day_minor__isnull=False,
+                    ceiling_30_days_minor__isnull=False,
+                    count_per_hour__isnull=False,
                     ceiling_minor__gte=0,
                     ceiling_day_minor__gte=0,
                     ceiling_30_days_minor__gte=0,

@@ -134,7 +134,7 @@ def agent_row(agent: Agent, grants: Iterable[Grant], now: datetime) -> AgentRow:
 
 def agent_page(agent: Agent, now: datetime) -> AgentPage:
     """Return the page of one agent: who answers for it, what it may do, with which keys, and who may never decide for it."""
-    grants = list(agent.grants.select_related("issued_by").order_by("tool", "-created_at"))
+    grants = list(agent.grants.select_related("issued_by").order_by("-tool_kind", "tool", "-created_at"))
     keys = list(agent.credentials.select_related("issued_by").order_by("-created_at"))
     return AgentPage(
         id=agent.public_id,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import rfc8785
 
@@ -18,6 +19,13 @@ from kernel.errors import FieldError, NotCanonical
 
 INTEGER_LIMIT = 2**53
 DEPTH_LIMIT = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _FloatLiteral:
+    """A float as it stood in a JSON text, kept as text so that the refusal can name it and its place."""
+
+    literal: str
 
 
 def canonical_bytes(value: object) -> bytes:
@@ -50,29 +58,26 @@ def digest_of_bytes(purpose: str, stored: bytes) -> str:
 
 
 def parse_json(text: bytes | str) -> object:
-    """Return the value of a JSON text, refusing what has no canonical form: floats, NaN, duplicate keys.
+    """Return the value of a JSON text, refusing what has no canonical form: floats, NaN, duplicate keys, huge integers.
 
-    Raises NotCanonical with the reason.
+    Raises NotCanonical with the reason and, where there is one, the path.
     """
     try:
-        return json.loads(
+        value: object = json.loads(
             text,
-            parse_float=_refuse_float,
-            parse_constant=_refuse_float,
+            parse_float=_FloatLiteral,
+            parse_constant=_FloatLiteral,
             object_pairs_hook=_object_without_duplicates,
         )
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise NotCanonical(detail=f"The body is not JSON: {error}") from error
+    _refuse_uncanonical(value, path="", depth=0)
+    return value
 
 
 def to_json_text(value: object) -> str:
     """Return readable JSON for storage and display; never hash this text."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=2)
-
-
-def _refuse_float(literal: str) -> object:
-    message = f'The number {literal} is a float; amounts and quantities are strings such as "{literal}".'
-    raise NotCanonical(detail=message, errors=(FieldError("", message, "a string or an integer"),))
 
 
 def _object_without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -85,6 +90,8 @@ def _object_without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, obj
 
 
 def _refuse_uncanonical(value: object, *, path: str, depth: int) -> None:
+    if isinstance(value, _FloatLiteral):
+        raise _not_canonical(path, f"the float {value.literal}", f'a string such as "{value.literal}", or an integer')
     if depth > DEPTH_LIMIT:
         raise _not_canonical(path, f"nested deeper than {DEPTH_LIMIT} levels", "a flatter value")
     if value is None or isinstance(value, bool):

@@ -44,6 +44,11 @@ class AgentView(APIView):
         """Return the agent behind the request; DRF has refused everybody else by now."""
         return cast("AgentPrincipal", request.user)
 
+    @staticmethod
+    def body(request: Request) -> Mapping[str, Any]:
+        """Return the JSON object that was sent; the parser has refused everything else."""
+        return cast("Mapping[str, Any]", request.data)
+
 
 class ToolCollection(AgentView):
     """The tools that this agent was granted."""
@@ -79,7 +84,7 @@ class ToolRead(AgentView):
     )
     def post(self, request: Request, name: str) -> Response:
         """Read the ERP through a tool; the answer is kept as a receipt to cite."""
-        body = parse_read(request.data)
+        body = parse_read(self.body(request))
         done = services.read(
             principal=self.principal(request), tool=name, company=body.company, arguments=body.arguments, now=now()
         )
@@ -116,7 +121,7 @@ class ProposalCollection(AgentView):
     def post(self, request: Request) -> Response:
         """Propose one write; nothing happens in the ERP before people approve exactly this."""
         key = parse_key(request.headers.get("Idempotency-Key"))
-        body = parse_proposal(request.data)
+        body = parse_proposal(self.body(request))
         return _submitted(services.propose(principal=self.principal(request), idempotency_key=key, body=body, now=now()))
 
     @extend_schema(
@@ -201,10 +206,11 @@ class ProposalBatch(AgentView):
     )
     def post(self, request: Request) -> Response:
         """Propose up to 500 writes of the token's tool and company; each is taken or refused by itself."""
-        items = request.data.get("items")
+        sent = self.body(request)
+        items = sent.get("items")
         if not isinstance(items, list) or not 1 <= len(items) <= BATCH_ITEMS_MAX:
             raise _unacceptable("/items", "not a list of acceptable length", f"a list of 1 to {BATCH_ITEMS_MAX} proposals")
-        if extra := sorted(set(request.data) - {"items"}):
+        if extra := sorted(set(sent) - {"items"}):
             raise _unacceptable(f"/{extra[0][:64]}", "there is no such field", "only items")
         return Response({"results": [self._submit(self.principal(request), item) for item in items]})
 
@@ -220,7 +226,7 @@ class ProposalBatch(AgentView):
         except DomainError as error:
             named = {name: value for name in ("tool", "company") if isinstance(value := fields.get(name), str)}
             problem = refuse_and_record(
-                error, principal=principal, kind=ProposalEvent.REFUSED, now=now(), idempotency_key=key, **named
+                error, actor=principal.actor(), kind=ProposalEvent.REFUSED, now=now(), idempotency_key=key, **named
             )
             return _result(key, problem.status, problem=problem.as_dict())
         view = _view_of(submission)

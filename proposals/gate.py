@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from kernel.errors import DomainError
@@ -38,7 +38,7 @@ class Draft:
     """
 
     agent: Agent
-    tool: WriteTool
+    tool: WriteTool[Any]
     company: str
     effect: Effect
     on_behalf_of: int | None

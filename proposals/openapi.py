@@ -49,7 +49,7 @@ def problems(*statuses: int) -> dict[tuple[int, str], Any]:
     }
 
 
-class AgentTokenScheme(OpenApiAuthenticationExtension):
+class AgentTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Describes the agents' access token."""
 
     target_class = "identity.authentication.AgentTokenAuthentication"

@@ -19,11 +19,13 @@ import audit.services
 from audit.records import Subject
 from identity.events import IdentityEvent
 from identity.principals import AgentPrincipal
+from identity.tokens.access import read_token
 from kernel.actors import Actor, ActorKind
 from kernel.canonical import canonical_bytes
 from kernel.clock import now
 from kernel.context import current_origin
 from kernel.errors import DomainError, NotCanonical
+from kernel.ids import Prefix, encode
 from proposals.events import ProposalEvent, ReadEvent
 
 PROBLEM_TYPE = "application/problem+json"
@@ -31,6 +33,8 @@ PROBLEM_TYPE = "application/problem+json"
 TYPE_BASE = "/api/v1/docs#"
 # Long enough to name what was asked for, short enough that a refusal can't be used to fill the log.
 NAME_LENGTH_MAX = 64
+# Whoever sent a token that is not ours.
+UNKNOWN = Actor(ActorKind.AGENT, "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ def problem_response(exception: Exception, context: Mapping[str, Any]) -> Respon
 def refuse_and_record(
     error: DomainError,
     *,
-    principal: AgentPrincipal | None,
+    actor: Actor,
     kind: str,
     now: datetime,
     tool: str = "",
@@ -110,7 +114,6 @@ def refuse_and_record(
 
     Call it after the refused transaction has rolled back.
     """
-    actor = principal.actor() if principal else Actor(ActorKind.AGENT, "unknown")
     subject = Subject(
         kind="agent",
         id=actor.id,
@@ -123,18 +126,18 @@ def refuse_and_record(
 
 
 def _record_refusal(view: APIView | None, request: Request | None, problem: Problem, error: DomainError | None) -> None:
-    kind: str | None = getattr(view, "refusal_kind", None)
     refusal = error or _FrameworkRefusal.of(problem)
-    principal = _principal(request)
-    if principal is None and error is None:
+    knocker = _knocker(request)
+    if knocker is None and error is None:
         return  # nobody knocked with a token: there is no attempt of anybody to record
-    if kind is None or principal is None:
+    kind: str | None = getattr(view, "refusal_kind", None)
+    if kind is None or knocker is None:
         if not refusal.is_security_denial:
             return
-        kind = kind or (ReadEvent.REFUSED if principal else IdentityEvent.TOKEN_REFUSED)
-    asked = _asked(request)
+        kind = ReadEvent.REFUSED if knocker else IdentityEvent.TOKEN_REFUSED
+    actor, asked = knocker or (UNKNOWN, {})
     key = request.headers.get("Idempotency-Key", "") if request is not None and kind == ProposalEvent.REFUSED else ""
-    refuse_and_record(refusal, principal=principal, kind=kind, now=now(), idempotency_key=key, **asked)
+    refuse_and_record(refusal, actor=actor, kind=kind, now=now(), idempotency_key=key, **asked, **_asked(request, known=asked))
 
 
 class _FrameworkRefusal(DomainError):
@@ -147,14 +150,25 @@ class _FrameworkRefusal(DomainError):
         return error
 
 
-def _principal(request: Request | None) -> AgentPrincipal | None:
+def _knocker(request: Request | None) -> tuple[Actor, dict[str, str]] | None:
+    """Return who sent the request and what their token is for; None when no token of ours came with it."""
+    if request is None:
+        return None
     # Not `request.user`: after a failed authentication that would authenticate again, and raise again.
-    found = vars(request).get("_user") if request is not None else None
-    return found if isinstance(found, AgentPrincipal) else None
+    found = vars(request).get("_user")
+    if isinstance(found, AgentPrincipal):
+        return found.actor(), {}
+    # A suspended agent, or one whose grant has ended, did not get in; its token still says who it is.
+    try:
+        token = read_token(request.headers.get("Authorization", "").partition(" ")[2].strip(), now())
+    except DomainError:
+        return None
+    actor = Actor(ActorKind.AGENT, encode(Prefix.AGENT, token.agent_id), credential=token.credential_thumbprint)
+    return actor, {"tool": token.detail.tool, "company": token.detail.company}
 
 
-def _asked(request: Request | None) -> dict[str, str]:
-    """Return which tool and company the refused request named, as far as it could be read."""
+def _asked(request: Request | None, *, known: Mapping[str, str]) -> dict[str, str]:
+    """Return which tool and company the refused request named, as far as it could be read and is not known already."""
     if request is None:
         return {}
     match = getattr(request, "resolver_match", None)
@@ -162,7 +176,7 @@ def _asked(request: Request | None) -> dict[str, str]:
     named = {"tool": match.kwargs.get("name") if match else None, "company": None}
     if isinstance(body, dict):
         named = {name: value or body.get(name) for name, value in named.items()}
-    return {name: value for name, value in named.items() if isinstance(value, str)}
+    return {name: value for name, value in named.items() if isinstance(value, str) and name not in known}
 
 
 def _problem_of_framework(exception: Exception) -> Problem | None:

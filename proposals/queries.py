@@ -82,8 +82,16 @@ def lock_grant_with_agent(grant_id: UUID) -> Grant:
 
 
 def find_by_key(agent_id: UUID, idempotency_key: str) -> Proposal | None:
-    """Return the agent's proposal under this key with what its status derives from, or None."""
-    return _slim().filter(agent_id=agent_id, idempotency_key=idempotency_key).first()
+    """Return the agent's proposal under this key with what its status derives from, or None.
+
+    Asked twice in every submission and nearly always in vain, so that the question is one index look-up without the ORM.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM proposals_proposal WHERE agent_id = %s AND idempotency_key = %s", [agent_id, idempotency_key]
+        )
+        row = cursor.fetchone()
+    return _slim().get(pk=row[0]) if row else None
 
 
 def rolling_usage(agent_id: UUID, tool: str, now: datetime, *, currency: str = "") -> Usage:

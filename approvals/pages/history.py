@@ -75,6 +75,9 @@ def line(event: EventView, name: str) -> str:
         "commit:unknown": "The ERP's answer was lost; the outcome is unknown",
         "commit:deferred": f"The commit was put back into the queue{refused}",
         "erp:difference_found": "What landed differs from what was approved",
+        "read:taken": f"{name} took a read",
+        "read:refused": f"{name} was refused a read{refused}",
+        "proposal:refused": f"{name} was refused to propose{refused}",
         "evidence:bundle_exported": f"{name} exported the evidence bundle",
     }
     return sentences.get(event.kind) or f"{name}: {sentence(event.kind.replace(':', ' '))}"

@@ -100,7 +100,7 @@ class Inbox:
 def inbox_page(user: User, query: QueryDict, now: datetime) -> Inbox:
     """Return the view that the address asks for; an unknown view is the first."""
     asked = query.get("view", "")
-    view = View(asked) if asked in View else View.MINE
+    view = next((item for item in View if item.value == asked), View.MINE)
     filters = InboxFilters(*(query.get(name, "").strip()[:80] for name in ("company", "tool", "agent", "q")))
     waiting = counts(user, now)
     found = inbox(user, view, filters, page=page_number(query), size=PAGE_SIZE, now=now)
@@ -149,7 +149,7 @@ def _tabs(view: View, query: QueryDict, waiting: Counts) -> list[Tab]:
 
 
 def _selects(user: User, filters: InboxFilters) -> list[Select]:
-    agents = [(agent.name, agent.name) for agent in visible_agents(user).only("name")]
+    agents = [(name, name) for name in visible_agents(user).values_list("name", flat=True)]
     tools = [(tool.name, tool.title) for tool in write_tools()]
     companies = [(company, company) for company in sorted(companies_of(user))]
     return [

@@ -33,13 +33,17 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class OutcomePanel:
-    """The panel; `poll_seconds` is 0 when nothing more can happen, `is_news` when this very answer ended the waiting."""
+    """The panel; `poll_seconds` is 0 when nothing more can happen, `is_news` when this very answer ended the waiting.
+
+    A quiet panel has nothing to tell beyond its one line and shows no heading.
+    """
 
     title: str
     tag: Tag
     sentence: str
     at: Moment | None = None
     document: str = ""
+    is_quiet: bool = False
     is_moving: bool = False
     is_news: bool = False
     poll_seconds: int = 0
@@ -58,7 +62,7 @@ def outcome_panel(proposal: Proposal, *, waits_for: str) -> OutcomePanel:
     if proposal.state == ProposalState.PENDING:
         sentence = f"Waiting for {waits_for}." if waits_for else "Waiting for a decision."
         return OutcomePanel(
-            "Where it stands", PROPOSAL_TAGS[proposal.state], sentence, poll_seconds=POLL_SECONDS_PENDING
+            "Where it stands", PROPOSAL_TAGS[proposal.state], sentence, is_quiet=True, poll_seconds=POLL_SECONDS_PENDING
         )
     if proposal.state == ProposalState.APPROVED:
         return _approved(proposal, outcome_of(proposal))

@@ -13,7 +13,7 @@ from django.urls import reverse
 from approvals.pages.history import Entry, history
 from approvals.pages.outcome import Difference, OutcomePanel, connector_sentence, outcome_panel
 from approvals.pages.words import DECIDED, RISK_TAGS, outcome_of, reason_text, risk_of, status_tag
-from approvals.queries.rail import DecisionView, RouteView, StepView, route_view
+from approvals.queries.rail import DecisionView, RouteView, StepView, name_of, route_view
 from approvals.services.pages import Shown
 from approvals.states import StepState
 from gateway.preconditions import Check, Severity
@@ -175,7 +175,7 @@ def proposal_page(shown: Shown, user: User, now: datetime) -> ProposalPage:
         history=history(proposal.public_id, proposal.agent.name),
         digests=_digests(proposal, shown),
         canonical=bytes(proposal.action_bytes).decode("utf-8"),
-        steps=[*(_step(step) for step in view.steps), _commit_step(proposal, once, is_automatic=view.is_automatic)],
+        steps=[*(_step(step, name_of(user)) for step in view.steps), _commit_step(proposal, once, is_automatic=view.is_automatic)],
         route_source=f"policy v{view.policy_version}, row {view.row_priority}",
         route_reason=view.reason,
         excluded=_excluded(view),
@@ -211,7 +211,7 @@ def _tags(proposal: Proposal, shown: Shown, now: datetime) -> list[Tag]:
         tags.append(Tag("Compensating entry", Tone.INFO, "return", proposal.compensates))
     if proposal.state == ProposalState.PENDING:
         until = due(proposal.expires_at, now)
-        tags.append(Tag(f"Due {until.text}" if not until.is_late else until.text, Tone.BAD if until.is_late else Tone.PLAIN, "clock"))
+        tags.append(Tag(until.text if until.is_late else f"Due {until.text[:1].lower()}{until.text[1:]}", Tone.BAD if until.is_late else Tone.PLAIN, "clock"))
         if not shown.is_current:
             tags.append(Tag("ERP does not answer", Tone.WARN, "warn"))
     return tags
@@ -264,7 +264,7 @@ def _budget(stored: Mapping[str, Any] | None) -> BudgetMeter | None:
     used = min(int(stored["consumed_minor"]), int(stored["after_minor"]))
     words = f"{stored['consumed']} of {stored['amount']} used, {stored['after']} after this proposal"
     return BudgetMeter(
-        label=stored["label"],
+        label=f"Budget {stored['label']}",
         used=max(used, 0) * METER_WIDTH // whole,
         after=max(int(stored["after_minor"]), 0) * METER_WIDTH // whole,
         is_exceeded=bool(stored["is_exceeded"]),
@@ -345,14 +345,14 @@ def _digests(proposal: Proposal, shown: Shown) -> list[tuple[str, str]]:
     ]
 
 
-def _step(step: StepView) -> StepLine:
+def _step(step: StepView, me: str) -> StepLine:
     kinds = {StepState.SATISFIED: "done", StepState.OPEN: "now", StepState.WAITING: "next", StepState.ENDED: "ended"}
     said = [_said(item) for item in step.decisions]
     ended_here = any(item.kind != "approve" for item in step.decisions)
     kind = kinds[step.state] if step.state != StepState.ENDED or ended_here else "next"
     waiting = []
     if step.possible and step.state in {StepState.OPEN, StepState.WAITING}:
-        waiting = [f"Can decide: {', '.join(step.possible)}"]
+        waiting = [f"Can decide: {', '.join('you' if name == me else name for name in step.possible)}"]
     words = {
         StepState.SATISFIED: "satisfied",
         StepState.OPEN: f"open, {step.approvals} of {counted(step.min_approvals, 'approval', 'approvals')}",
@@ -361,7 +361,7 @@ def _step(step: StepView) -> StepLine:
     }
     return StepLine(
         kind=kind,
-        icon={"done": "check", "ended": "cross"}.get(kind, "none"),
+        icon={"done": "check", "ended": "cross"}.get(kind, ""),
         title=step.group,
         state=words[step.state],
         lines=[*said, *waiting],
@@ -379,9 +379,9 @@ def _commit_step(proposal: Proposal, once: str, *, is_automatic: bool) -> StepLi
     if outcome is not None and outcome.status == "committed":
         return StepLine("done", "check", "Commit", "landed", [f"{once}: {outcome.document}"])
     if proposal.is_log_only:
-        return StepLine("next", "none", "No commit", "", ["The agent's grant is log-only."])
+        return StepLine("next", "", "No commit", "", ["The agent's grant is log-only."])
     lines = [once, *(["No person is asked: the policy approves it automatically."] if is_automatic else [])]
-    return StepLine("now" if proposal.state == ProposalState.APPROVED else "next", "none", "Commit", "", lines)
+    return StepLine("now" if proposal.state == ProposalState.APPROVED else "next", "", "Commit", "", lines)
 
 
 def _excluded(view: RouteView) -> list[str]:

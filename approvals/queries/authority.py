@@ -84,7 +84,8 @@ def exclusions_for(
     Whoever asked for an earlier revision stays excluded: the revisions' own exclusions carry it from one to the next.
     """
     found = {Excluded(policy.author_id, "policy_author")}
-    for grant in grants or [None]:
+    choices: Sequence[Grant | None] = grants or [None]
+    for grant in choices:
         for user_id, reason in excluded_people(agent, on_behalf_of, grant, credential_thumbprint):
             found.add(Excluded(user_id, str(reason)))
     if superseded_id is not None:
@@ -93,14 +94,14 @@ def exclusions_for(
     return sorted(found, key=lambda item: (item.user_id, item.reason))
 
 
-def exclusions_now(proposal: Proposal, route: Route) -> list[Excluded]:
+def exclusions_now(proposal: Proposal, route: Route, now: datetime) -> list[Excluded]:
     """Return the exclusions of the snapshot and those that hold today: an owner who changed since counts as well."""
     kept = {Excluded(item.user_id, item.reason) for item in route.exclusions.all()}
-    grants = Grant.objects.filter(Q(pk=route.snapshot["grant"]) | Q(agent_id=proposal.agent_id, tool=proposal.tool, revoked_at=None))
+    in_force = Q(agent_id=proposal.agent_id, tool=proposal.tool, revoked_at=None, valid_until__gt=now)
     today = exclusions_for(
-        agent=Agent.objects.get(pk=proposal.agent_id),
+        agent=proposal.agent,
         on_behalf_of=proposal.on_behalf_of_id,
-        grants=list(grants),
+        grants=list(Grant.objects.filter(Q(pk=route.snapshot["grant"]) | in_force)),
         credential_thumbprint=proposal.credential_thumbprint,
         policy=route.policy,
         superseded_id=proposal.supersedes_id,
@@ -122,26 +123,38 @@ def membership(user: User, step: RouteStep, company: str) -> Membership | None:
     return Membership(group_title=step.group.title, limit=limit)
 
 
-def case_of(user: User, proposal: Proposal, now: datetime) -> Case:
-    """Return what decides whether the person may decide, read now."""
-    route = Route.objects.select_related("policy").get(pk=proposal.pk)
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one person stands before one proposal, with the rows that say so."""
+
+    verdict: Verdict
+    route: Route
+    step: RouteStep | None
+    excluded: tuple[Excluded, ...]
+
+
+def standing_of(user: User, proposal: Proposal, now: datetime) -> Standing:
+    """Return whether the person may decide on this proposal now, read from the rows as they are; the agent is read anew too."""
+    route = Route.objects.select_related("policy", "row").get(pk=proposal.pk)
     step = open_step(route)
-    agent = Agent.objects.get(pk=proposal.agent_id)
-    return Case(
+    proposal.agent = Agent.objects.get(pk=proposal.agent_id)
+    excluded = exclusions_now(proposal, route, now)
+    case = Case(
         state=str(proposal.state),
         state_label=ProposalState(proposal.state).label,
         is_expired=proposal.state == ProposalState.PENDING and proposal.expires_at <= now,
         has_decided=Decision.objects.filter(proposal=proposal, user=user).exists(),
-        agent_name=agent.name,
-        agent_standing=agent_standing(agent, now),
-        exclusions=frozenset(item.reason for item in exclusions_now(proposal, route) if item.user_id == user.pk),
+        agent_name=proposal.agent.name,
+        agent_standing=agent_standing(proposal.agent, now),
+        exclusions=frozenset(item.reason for item in excluded if item.user_id == user.pk),
         has_permission=proposal.company in deciding_companies(user),
         open_group_title=step.group.title if step else "nobody any more",
         membership=membership(user, step, proposal.company) if step else None,
         amount=Money(route.routed_minor, proposal.currency),
     )
+    return Standing(verdict=judge(case), route=route, step=step, excluded=tuple(excluded))
 
 
 def may_decide(user: User, proposal: Proposal, now: datetime) -> Verdict:
     """Return whether the person may decide on this proposal now, or why not, in a sentence."""
-    return judge(case_of(user, proposal, now))
+    return standing_of(user, proposal, now).verdict

@@ -111,10 +111,13 @@ class Counts:
 def inbox(
     user: User, view: str, filters: InboxFilters | None = None, *, now: datetime, page: int = 1, size: int = 50
 ) -> InboxPage:
-    """Return one page of the view, what is due first at the top; what I decided last at the top of `done`."""
+    """Return one page of the view, what is due first at the top; what I decided last at the top of `done`.
+
+    An unknown view is `mine`; a page beyond the last is the last.
+    """
     size = max(1, min(size, PAGE_SIZE_MAX))
     person = _Person(user)
-    chosen = View(view) if view in View else View.MINE
+    chosen = next((known for known in View if known.value == view), View.MINE)
     found = _filtered(_of_view(person, chosen, now), filters or InboxFilters())
     total = found.count()
     pages = max(1, math.ceil(total / size))

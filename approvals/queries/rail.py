@@ -9,9 +9,9 @@ from datetime import datetime
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
-from approvals.models import Decision, Route, RouteStep
+from approvals.models import Decision, RouteStep
 from approvals.policies import EXCLUSION_LABELS
-from approvals.queries.authority import exclusions_now, may_decide, people_by_group
+from approvals.queries.authority import people_by_group, standing_of
 from approvals.states import DecisionKind, StepState
 from kernel.money import Money
 from kernel.verdicts import Verdict
@@ -83,11 +83,11 @@ def name_of(user: User) -> str:
 
 def route_view(proposal: Proposal, user: User, now: datetime) -> RouteView:
     """Return the route with names and states, as of now; the number of queries does not grow with steps or people."""
-    route = Route.objects.select_related("policy", "row").get(pk=proposal.pk)
+    standing = standing_of(user, proposal, now)
+    route, excluded = standing.route, standing.excluded
     steps = list(route.steps.select_related("group"))
     decisions = list(Decision.objects.select_related("user").filter(proposal=proposal).order_by("decided_at"))
     routed = Money(route.routed_minor, proposal.currency)
-    excluded = exclusions_now(proposal, route)
     decided = {decision.user_id for decision in decisions}
     out = decided.union(item.user_id for item in excluded)
     people = people_by_group([step.group_id for step in steps], proposal.company, routed)
@@ -110,7 +110,7 @@ def route_view(proposal: Proposal, user: User, now: datetime) -> RouteView:
             ExclusionView(names.get(item.user_id, ""), item.reason, EXCLUSION_LABELS.get(item.reason, item.reason))
             for item in excluded
         ),
-        standing=may_decide(user, proposal, now),
+        standing=standing.verdict,
     )
 
 

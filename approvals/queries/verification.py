@@ -59,7 +59,7 @@ def verify_routes(proposals: Sequence[Proposal], now: datetime) -> dict[uuid.UUI
     decisions: dict[uuid.UUID, list[Decision]] = {key: [] for key in keys}
     for decision in Decision.objects.select_related("presentation").filter(proposal_id__in=keys).order_by("decided_at"):
         decisions[decision.proposal_id].append(decision)
-    excluded = _Exclusions(proposals, routes)
+    excluded = _Exclusions(proposals, routes, now)
     return {
         proposal.pk: _verify(proposal, routes.get(proposal.pk), decisions[proposal.pk], excluded) for proposal in proposals
     }
@@ -123,11 +123,11 @@ def _decisions_problem(proposal: Proposal, decisions: Sequence[Decision]) -> Pro
 class _Exclusions:
     """Who is excluded today, asked once per agent, grant and credential."""
 
-    def __init__(self, proposals: Sequence[Proposal], routes: Mapping[uuid.UUID, Route]) -> None:
+    def __init__(self, proposals: Sequence[Proposal], routes: Mapping[uuid.UUID, Route], now: datetime) -> None:
         agents = {proposal.agent_id for proposal in proposals}
         self._agents = Agent.objects.in_bulk(agents)
         used = {route.snapshot["grant"] for route in routes.values()}
-        self._grants = list(Grant.objects.filter(Q(pk__in=used) | Q(agent_id__in=agents, revoked_at=None)))
+        self._grants = list(Grant.objects.filter(Q(pk__in=used) | Q(agent_id__in=agents, revoked_at=None, valid_until__gt=now)))
         self._found: dict[tuple[uuid.UUID, str, uuid.UUID | None], list[tuple[int, str]]] = {}
 
     def reasons(self, proposal: Proposal, route: Route, user_id: int) -> frozenset[str]:

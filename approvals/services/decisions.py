@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,7 @@ from approvals.errors import (
 from approvals.events import ApprovalEvent
 from approvals.gate import gate_facts
 from approvals.models import Decision, Opening, Presentation, Route, RouteStep
-from approvals.queries.authority import exclusions_now, may_decide
+from approvals.queries.authority import Excluded, standing_of
 from approvals.services.pages import checks_now
 from approvals.states import STEP_TRANSITIONS, DecisionKind, StepState
 from audit.records import Subject
@@ -61,7 +62,7 @@ CONSTRAINTS = {
 class Submitted:
     """What the form carried."""
 
-    kind: DecisionKind
+    kind: str
     payload_digest: str
     presentation_digest: str
     shown_at: datetime
@@ -84,95 +85,107 @@ def decide(
     comment: str = "",
     authentication: Sequence[str] = (),
 ) -> Decision:
-    """One person's decision stands, and with the last one needed the proposal is approved; or it ends by this one.
+    """Make one person's decision stand; with the last one needed the proposal is approved, and one refusal ends it.
 
     The checks are asked again before the transaction, the page is computed again inside it: a decision counts only for the page
     that the person has before them. Raises NotVisible, ProposalExpired (the proposal is expired then), StalePayload, StalePage,
     CheckNotHolding, ReasonRequired, and what `approvals.policies.may_decide` denies. A refusal changes nothing and leaves one
     `approval:refused`.
     """
-    try:
-        submitted = _submitted(kind, payload_digest, presentation_digest, shown_at, reason_code, comment, authentication)
-        proposal = get_proposal_for_person(user, proposal_id)
-        standing = may_decide(user, proposal, now)
-        if isinstance(standing, Denied):
-            raise refusal_of(standing)
-        checks = checks_now(proposal)
-        return _decide(user, proposal, submitted, checks, actor, now)
-    except DomainError as error:
-        if isinstance(error, ProposalExpired):
-            expire_due(now=now)
-        record_denial(
-            kind=ApprovalEvent.REFUSED, actor=actor, subject=_subject_of_refusal(proposal_id), now=now, error=error
-        )
-        raise
-
-
-def _submitted(
-    kind: str,
-    payload_digest: str,
-    presentation_digest: str,
-    shown_at: datetime,
-    reason_code: str,
-    comment: str,
-    authentication: Sequence[str],
-) -> Submitted:
-    """Return the form's content; raises ValidationFailed or ReasonRequired for what no state could make acceptable."""
-    if kind not in DecisionKind.values:
-        acceptable = ", ".join(DecisionKind.values)
-        raise ValidationFailed(
-            detail=f"{kind[:40]!r} is not a decision.", errors=(FieldError("/kind", "not a decision", acceptable),)
-        )
-    comment = comment.strip()
-    if reason_code and not REASON_CODE_PATTERN.match(reason_code):
-        raise ValidationFailed(
-            detail="The reason code has another form.",
-            errors=(FieldError("/reason_code", "not a reason code", "lower-case words joined by underscores"),),
-        )
-    if len(comment) > COMMENT_LENGTH_MAX:
-        raise ValidationFailed(
-            detail=f"The comment is longer than {COMMENT_LENGTH_MAX} characters.",
-            errors=(FieldError("/comment", f"{len(comment)} characters", f"up to {COMMENT_LENGTH_MAX} characters"),),
-        )
-    if kind != DecisionKind.APPROVE:
-        _require_reason(reason_code, comment, "Rejecting and requesting changes need")
-    return Submitted(
-        kind=DecisionKind(kind),
+    submitted = Submitted(
+        kind=kind,
         payload_digest=payload_digest,
         presentation_digest=presentation_digest,
         shown_at=shown_at,
         reason_code=reason_code,
-        comment=comment,
+        comment=comment.strip(),
         authentication=tuple(authentication),
     )
+    try:
+        _require_form(submitted)
+        proposal = get_proposal_for_person(user, proposal_id)
+        standing = standing_of(user, proposal, now)
+        if isinstance(standing.verdict, Denied):
+            raise refusal_of(standing.verdict)
+        checks = checks_now(proposal)
+        return _decide(proposal.pk, checks, user=user, submitted=submitted, actor=actor, now=now)
+    except DomainError as error:
+        if isinstance(error, ProposalExpired):
+            expire_due(now=now)
+        record_denial(kind=ApprovalEvent.REFUSED, actor=actor, subject=_subject_of_refusal(proposal_id), now=now, error=error)
+        raise
 
 
-def _require_reason(reason_code: str, comment: str, what: str) -> None:
-    given = {"reason_code": reason_code, "comment": comment}
-    missing = tuple(
-        FieldError(f"/{name}", "empty", "a reason code" if name == "reason_code" else "a sentence")
-        for name, value in given.items()
-        if not value
-    )
+def _require_form(submitted: Submitted) -> None:
+    """Raise ValidationFailed or ReasonRequired for what no state of the proposal could make acceptable."""
+    if submitted.kind not in DecisionKind.values:
+        acceptable = ", ".join(DecisionKind.values)
+        raise ValidationFailed(
+            detail=f"{submitted.kind[:40]!r} is not a decision.", errors=(FieldError("/kind", "not a decision", acceptable),)
+        )
+    if submitted.reason_code and not REASON_CODE_PATTERN.match(submitted.reason_code):
+        raise ValidationFailed(
+            detail="The reason code has another form.",
+            errors=(FieldError("/reason_code", "not a reason code", "lower-case words joined by underscores"),),
+        )
+    if len(submitted.comment) > COMMENT_LENGTH_MAX:
+        found, acceptable = f"{len(submitted.comment)} characters", f"up to {COMMENT_LENGTH_MAX} characters"
+        raise ValidationFailed(detail=f"The comment has {found}.", errors=(FieldError("/comment", found, acceptable),))
+    if submitted.kind != DecisionKind.APPROVE:
+        _require_reason(submitted, "Rejecting and requesting changes need")
+
+
+def _require_reason(submitted: Submitted, what: str) -> None:
+    given = {"reason_code": (submitted.reason_code, "a reason code"), "comment": (submitted.comment, "a sentence")}
+    missing = tuple(FieldError(f"/{name}", "empty", acceptable) for name, (value, acceptable) in given.items() if not value)
     if missing:
         raise ReasonRequired(detail=f"{what} a reason code and a comment.", errors=missing)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sitting:
+    """One decision under way: the locked proposal and everything around it."""
+
+    proposal: Proposal
+    route: Route
+    step: RouteStep
+    excluded: tuple[Excluded, ...]
+    submitted: Submitted
+    checks: Sequence[Check]
+    user: User
+    actor: Actor
+    now: datetime
+
+    def gate(self) -> dict[str, object]:
+        """Return the `gate` field of the events of this decision."""
+        required = sum(step["min_approvals"] for step in self.route.snapshot["steps"])
+        return gate_facts(self.route, required=required, excluded=self.excluded)
+
+
 def _decide(
-    user: User, seen: Proposal, submitted: Submitted, checks: Sequence[Check], actor: Actor, now: datetime
+    proposal_key: uuid.UUID, checks: Sequence[Check], *, user: User, submitted: Submitted, actor: Actor, now: datetime
 ) -> Decision:
     try:
         with transaction.atomic():
-            proposal = lock_proposal(seen.pk)
-            standing = may_decide(user, proposal, now)
-            if isinstance(standing, Denied):
-                raise refusal_of(standing)
-            route = Route.objects.select_related("policy", "row").get(pk=proposal.pk)
-            presentation, shown_at = _page_decided_on(user, proposal, route, submitted, checks, now)
-            step = route.steps.select_for_update().get(state=StepState.OPEN)
+            proposal = lock_proposal(proposal_key)
+            standing = standing_of(user, proposal, now)
+            if isinstance(standing.verdict, Denied) or standing.step is None:
+                raise refusal_of(standing.verdict if isinstance(standing.verdict, Denied) else CONSTRAINTS["approvals_guard_step"])
+            sitting = _Sitting(
+                proposal=proposal,
+                route=standing.route,
+                step=standing.step,
+                excluded=standing.excluded,
+                submitted=submitted,
+                checks=checks,
+                user=user,
+                actor=actor,
+                now=now,
+            )
+            presentation, shown_at = _page_decided_on(sitting)
             decision = Decision.objects.create(
                 proposal=proposal,
-                step=step,
+                step=sitting.step,
                 user=user,
                 kind=submitted.kind,
                 payload_digest=submitted.payload_digest,
@@ -183,47 +196,48 @@ def _decide(
                 shown_at=shown_at,
                 decided_at=now,
             )
-            _record(decision, proposal, route, actor, now)
-            _follow_up(decision, proposal, route, step, actor, now)
+            _record(decision, sitting)
+            _follow_up(decision, sitting)
             return decision
     except IntegrityError as error:
         raise _refusal_of_database(error) from error
 
 
-def _page_decided_on(
-    user: User, proposal: Proposal, route: Route, submitted: Submitted, checks: Sequence[Check], now: datetime
-) -> tuple[Presentation, datetime]:
+def _page_decided_on(sitting: _Sitting) -> tuple[Presentation, datetime]:
     """Return the page decided on and when it was shown; raises unless it is exactly the page of this moment."""
+    proposal, submitted = sitting.proposal, sitting.submitted
     if submitted.payload_digest != proposal.payload_digest:
         raise StalePayload(
             detail="The page shows another payload than this proposal has; load it again and decide on what it shows.",
             data={"payload_digest": proposal.payload_digest, "submitted": submitted.payload_digest[:80]},
         )
-    presentation = Presentation.objects.filter(proposal=proposal, digest=submitted.presentation_digest).first()
-    opening = Opening.objects.filter(presentation=presentation, user=user).first() if presentation else None
-    if presentation is None or opening is None:
+    digests = {"presentation__proposal": proposal, "presentation__digest": submitted.presentation_digest}
+    opening = Opening.objects.select_related("presentation").filter(user=sitting.user, **digests).first()
+    if opening is None:
         raise StalePage(
             detail="This page was never shown to you as it was sent; load it again and decide on what it shows.",
             data={"changes": []},
         )
-    facts = page.build(proposal, route, checks, presentation.locale)
+    presentation = opening.presentation
+    facts = page.build(proposal, sitting.route, sitting.checks, presentation.locale)
     digest = page.stored(facts)[1]
     if digest != presentation.digest:
         changes = page.what_changed(presentation.facts, facts)
         listed = "; ".join(f"{item['label']}: was {item['was']}, now {item['now']}" for item in changes[:3])
         raise StalePage(detail=f"Since you loaded the page: {listed}. Nothing was decided.", data={"changes": changes})
     if submitted.kind == DecisionKind.APPROVE:
-        _require_sound(facts, checks, submitted)
-    if submitted.shown_at > now:
+        _require_sound(facts, sitting)
+    if submitted.shown_at > sitting.now:
         raise ValidationFailed(
             detail="The page can't have been shown later than now.",
-            errors=(FieldError("/shown_at", wire_time(submitted.shown_at), f"up to {wire_time(now)}"),),
+            errors=(FieldError("/shown_at", wire_time(submitted.shown_at), f"up to {wire_time(sitting.now)}"),),
         )
     return presentation, max(submitted.shown_at, opening.opened_at)
 
 
-def _require_sound(facts: dict[str, object], checks: Sequence[Check], submitted: Submitted) -> None:
-    broken = [check.precondition for check in checks if not check.is_holding and check.precondition.severity is Severity.HARD]
+def _require_sound(facts: dict[str, object], sitting: _Sitting) -> None:
+    failed = [check.precondition for check in sitting.checks if not check.is_holding]
+    broken = [item for item in failed if item.severity is Severity.HARD]
     if broken:
         listed = "; ".join(item.label for item in broken)
         raise CheckNotHolding(
@@ -231,17 +245,17 @@ def _require_sound(facts: dict[str, object], checks: Sequence[Check], submitted:
             data={"checks": [{"code": item.code, "label": item.label} for item in broken]},
         )
     if page.needs_reason(facts):
-        _require_reason(submitted.reason_code, submitted.comment, "Approving over a warning needs")
+        _require_reason(sitting.submitted, "Approving over a warning needs")
 
 
-def _record(decision: Decision, proposal: Proposal, route: Route, actor: Actor, now: datetime) -> None:
+def _record(decision: Decision, sitting: _Sitting) -> None:
     record(
         kind=ApprovalEvent.DECIDED,
-        actor=actor,
-        subject=subject_of(proposal),
-        now=now,
-        action_digest=proposal.payload_digest,
-        gate=_gate(proposal, route),
+        actor=sitting.actor,
+        subject=subject_of(sitting.proposal),
+        now=sitting.now,
+        action_digest=sitting.proposal.payload_digest,
+        gate=sitting.gate(),
         human={
             "decision": str(decision.kind),
             "decision_id": decision.public_id,
@@ -256,50 +270,44 @@ def _record(decision: Decision, proposal: Proposal, route: Route, actor: Actor, 
     )
 
 
-def _gate(proposal: Proposal, route: Route) -> dict[str, object]:
-    required = sum(step["min_approvals"] for step in route.snapshot["steps"])
-    return gate_facts(route, required=required, excluded=exclusions_now(proposal, route))
-
-
-def _follow_up(
-    decision: Decision, proposal: Proposal, route: Route, step: RouteStep, actor: Actor, now: datetime
-) -> None:
+def _follow_up(decision: Decision, sitting: _Sitting) -> None:
     """Open the next step or end the route, as the decision and those before it demand."""
+    step, now = sitting.step, sitting.now
     if decision.kind != DecisionKind.APPROVE:
-        _end(decision, proposal, route, actor, now)
+        _end(decision, sitting)
         return
     approvals = step.decisions.filter(kind=DecisionKind.APPROVE).count()
     if approvals < step.min_approvals:
         return
     advance(step, StepState.SATISFIED, transitions=STEP_TRANSITIONS, satisfied_at=now)
-    following = route.steps.filter(state=StepState.WAITING).order_by("position").first()
+    following = sitting.route.steps.filter(state=StepState.WAITING).order_by("position").first()
     if following is not None:
         advance(following, StepState.OPEN, transitions=STEP_TRANSITIONS, opened_at=now)
         return
     resolve(
-        proposal=proposal,
+        proposal=sitting.proposal,
         to=ProposalState.APPROVED,
-        actor=actor,
+        actor=sitting.actor,
         now=now,
         kind=ApprovalEvent.GRANTED,
-        gate={**_gate(proposal, route), "outcome": "approved"},
+        gate={**sitting.gate(), "outcome": "approved"},
     )
     wake("approved")
 
 
-def _end(decision: Decision, proposal: Proposal, route: Route, actor: Actor, now: datetime) -> None:
-    """One reject or request for changes ends the route, whatever the others said."""
-    for step in route.steps.filter(state__in=[StepState.OPEN, StepState.WAITING]):
+def _end(decision: Decision, sitting: _Sitting) -> None:
+    """End the route by one reject or request for changes, whatever the others said."""
+    for step in sitting.route.steps.filter(state__in=[StepState.OPEN, StepState.WAITING]):
         advance(step, StepState.ENDED, transitions=STEP_TRANSITIONS)
     is_rejection = decision.kind == DecisionKind.REJECT
     resolve(
-        proposal=proposal,
+        proposal=sitting.proposal,
         to=ProposalState.REJECTED if is_rejection else ProposalState.CHANGES_REQUESTED,
-        actor=actor,
-        now=now,
+        actor=sitting.actor,
+        now=sitting.now,
         kind=ProposalEvent.REJECTED if is_rejection else ProposalEvent.CHANGES_REQUESTED,
         outcome={"code": decision.reason_code},
-        gate={**_gate(proposal, route), "outcome": str(decision.kind)},
+        gate={**sitting.gate(), "outcome": str(decision.kind)},
         feedback=FeedbackNote(code=decision.reason_code, comment=decision.comment),
     )
 

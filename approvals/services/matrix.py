@@ -53,7 +53,7 @@ class RowDraft:
 
 
 def create_policy(*, title: str, rows: Sequence[RowDraft], user: User, actor: Actor, now: datetime) -> Policy:
-    """A draft with these rows is the next version; nothing routes by it yet.
+    """Make a draft with these rows the next version; nothing routes by it yet.
 
     Raises PermissionRefused without policy:edit, ValidationFailed naming each row that could not stand.
     """
@@ -78,7 +78,7 @@ def create_policy(*, title: str, rows: Sequence[RowDraft], user: User, actor: Ac
 
 
 def submit_policy(*, policy_id: uuid.UUID, user: User, actor: Actor, now: datetime) -> Policy:
-    """The draft is in review: its text is fixed as bytes, and its digest is what a second person will activate."""
+    """Put the draft into review: its text is fixed as bytes, and its digest is what a second person will activate."""
     with _refusals_recorded(actor, Subject("policy", _public(policy_id)), now):
         require_permission(user, Permission.POLICY_EDIT)
         with transaction.atomic():
@@ -98,7 +98,7 @@ def submit_policy(*, policy_id: uuid.UUID, user: User, actor: Actor, now: dateti
 
 
 def return_policy(*, policy_id: uuid.UUID, user: User, actor: Actor, now: datetime) -> Policy:
-    """The policy in review is a draft again, its text open for changes."""
+    """Make the policy in review a draft again, its text open for changes."""
     with _refusals_recorded(actor, Subject("policy", _public(policy_id)), now):
         require_permission(user, Permission.POLICY_EDIT)
         with transaction.atomic():
@@ -109,7 +109,7 @@ def return_policy(*, policy_id: uuid.UUID, user: User, actor: Actor, now: dateti
 
 
 def activate_policy(*, policy_id: uuid.UUID, user: User, actor: Actor, now: datetime) -> Policy:
-    """The reviewed policy routes from now on and the former one is retired; routes already given stay as they are.
+    """Make the reviewed policy route from now on and retire the former one; routes already given stay as they are.
 
     Raises PermissionRefused without policy:activate, OwnPolicy for its author, PolicyChanged when its rows are not the reviewed
     ones, StateConflict when it is not in review or another policy was activated at the same moment.
@@ -255,4 +255,4 @@ def _write_tool(name: str) -> Tool | None:
         tool = get_tool(name)
     except UnknownTool:
         return None
-    return tool if tool.kind is ToolKind.WRITE else None
+    return tool if tool.kind is ToolKind.WRITE and tool.is_grantable else None

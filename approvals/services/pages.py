@@ -13,14 +13,14 @@ from django.db import transaction
 from approvals import presentation as page
 from approvals.events import PageEvent
 from approvals.models import Opening, Presentation, Route
-from approvals.queries.authority import may_decide
+from approvals.queries.authority import standing_of
 from audit.services import record
 from gateway.connections import connector_for
 from gateway.errors import ErpUnavailable
 from gateway.preconditions import Check, check_all
 from kernel.actors import Actor
 from kernel.clock import wire_time
-from kernel.verdicts import Allowed, Denied, Verdict
+from kernel.verdicts import Denied, Verdict
 from proposals.models import Proposal
 from proposals.queries import get_proposal_for_person
 from proposals.states import ProposalState
@@ -50,14 +50,14 @@ class Shown:
 def show(
     *, user: User, proposal_id: str, now: datetime, actor: Actor | None = None, locale: str = page.LOCALE
 ) -> Shown:
-    """The page of a pending proposal is stored, and its first opening by this person recorded.
+    """Store the page of a pending proposal, record its first opening by this person, and return it.
 
     The ERP is asked about every check before the transaction begins; when it does not answer, the page shows the checks of the
     submission and nothing can be decided. Raises NotVisible.
     """
     proposal = get_proposal_for_person(user, proposal_id)
-    route = Route.objects.select_related("policy", "row").get(pk=proposal.pk)
-    standing = may_decide(user, proposal, now)
+    found = standing_of(user, proposal, now)
+    route, standing = found.route, found.verdict
     if proposal.state != ProposalState.PENDING:
         return _kept(proposal, route, standing, now, locale)
     try:
@@ -117,7 +117,7 @@ def _kept(proposal: Proposal, route: Route, standing: Verdict, now: datetime, lo
         payload_digest=proposal.payload_digest,
         presentation_digest=kept.digest if kept else page.stored(facts)[1],
         shown_at=now,
-        standing=Denied("proposal_not_pending", "This page is not open for decisions.") if isinstance(standing, Allowed) else standing,
+        standing=standing,
         needs_reason=False,
         is_current=False,
     )

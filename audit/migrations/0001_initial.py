@@ -9,11 +9,9 @@ import audit.models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
@@ -70,7 +68,16 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="EventPayload",
             fields=[
-                ("event", models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name="payload", serialize=False, to="audit.event")),
+                (
+                    "event",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="payload",
+                        serialize=False,
+                        to="audit.event",
+                    ),
+                ),
                 ("salt", models.BinaryField()),
                 ("content", models.BinaryField()),
                 ("key_id", models.CharField(blank=True, default="", max_length=64)),
@@ -90,7 +97,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="event",
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(("position", 1), ("previous_leaf__isnull", True)), models.Q(("position__gt", 1), ("previous_leaf__isnull", False)), _connector="OR"), name="audit_event_first_has_no_previous"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("position", 1), ("previous_leaf__isnull", True)),
+                    models.Q(("position__gt", 1), ("previous_leaf__isnull", False)),
+                    _connector="OR",
+                ),
+                name="audit_event_first_has_no_previous",
+            ),
         ),
         migrations.AddField(
             model_name="seal",

@@ -26,8 +26,5 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL("SET LOCAL lock_timeout = '5s'", migrations.RunSQL.noop),
         migrations.RunSQL(CREATE_FUNCTION, "DROP FUNCTION audit_refuse_change()"),
-        *[
-            migrations.RunSQL(CREATE_TRIGGER.format(table=table), f"DROP TRIGGER {table}_insert_only ON {table}")
-            for table in TABLES
-        ],
+        *[migrations.RunSQL(CREATE_TRIGGER.format(table=table), f"DROP TRIGGER {table}_insert_only ON {table}") for table in TABLES],
     ]

@@ -427,7 +427,10 @@ class Findings:
 
 @dataclass(frozen=True)
 class ChainRow:
-    """One sealed event. `stored` is None when the seal has no event; `columns` repeats parts of the record for searching."""
+    """One sealed event. `stored` is None when the seal has no event; `columns` repeats parts of the record for searching.
+
+    `salt` and `payload` are what lies beside the event, if anything; an encrypted payload can't be compared with its commitment.
+    """
 
     sequence: int
     entry: bytes
@@ -438,6 +441,9 @@ class ChainRow:
     expected_mac: bytes = b""
     mac: bytes = b""
     columns: Mapping[str, str] = field(default_factory=dict)
+    salt: bytes | None = None
+    payload: bytes | None = None
+    is_payload_encrypted: bool = False
 
 
 RECORD_COLUMNS = {
@@ -465,9 +471,7 @@ def record_part(record: Any, *path: str) -> Any:
     return record
 
 
-def check_event(
-    findings: Findings, where: str, *, event_id: str, chain_id: str, stored: bytes, leaf: bytes
-) -> dict[str, Any] | None:
+def check_event(findings: Findings, where: str, *, event_id: str, chain_id: str, stored: bytes, leaf: bytes) -> dict[str, Any] | None:
     """Return the record in the bytes, having checked leaf, schema, event id and chain."""
     if leaf_hash(stored) != leaf:
         findings.problem("event_edited", where, f"The bytes of {event_id} at {where} do not have the leaf stored with them.")
@@ -556,9 +560,7 @@ class ChainVerifier:
 
     def _feed_event(self, row: ChainRow, stored: bytes, where: str) -> None:
         leaf = leaf_hash(stored)
-        record = check_event(
-            self.findings, where, event_id=row.event_id, chain_id=self._chain_id, stored=stored, leaf=row.leaf
-        )
+        record = check_event(self.findings, where, event_id=row.event_id, chain_id=self._chain_id, stored=stored, leaf=row.leaf)
         if row.expected_mac != row.mac:
             self.findings.problem(
                 "event_forged",
@@ -569,9 +571,19 @@ class ChainVerifier:
             self.findings.problem("entry_wrong", where, f"The entry at {where} is not the digest of its place and {row.event_id}.")
         if record is not None:
             check_columns(self.findings, where, record, row.columns)
+            self._check_payload(row, record, where)
             self._links.follow(self.findings, where, record, leaf)
         if self._is_tree_known:
             self.frontier.append(leaf)
+
+    def _check_payload(self, row: ChainRow, record: Mapping[str, Any], where: str) -> None:
+        commitment = record.get("payload_commitment", "")
+        if not commitment and row.salt is None:
+            return
+        if row.salt is None or row.payload is None:
+            self.findings.problem("payload_missing", where, f"The payload of {row.event_id} at {where} is missing.")
+        elif not row.is_payload_encrypted and payload_commitment(row.salt, row.payload) != commitment:
+            self.findings.problem("payload_edited", where, f"The payload of {row.event_id} at {where} is not the one it committed to.")
 
     def _check_roots(self, size: int) -> None:
         claimed = self._roots.get(size)
@@ -731,9 +743,7 @@ def verify_members(members: dict[str, bytes], *, pinned: Sequence[VerifyingKey],
         check_cited_documents(bundle)
         check_commit(bundle)
     if not pinned:
-        findings.limitations.append(
-            "Integrity only: the key came from the bundle. Pin the key you were given another way with --key."
-        )
+        findings.limitations.append("Integrity only: the key came from the bundle. Pin the key you were given another way with --key.")
     return bundle
 
 
@@ -792,6 +802,10 @@ def check_header(bundle: Bundle) -> None:
             trust.get("origin") == header["origin"] == f"countersign/{header['chain_id']}",
             "origin_differs", "bundle.json", "Bundle, trust and chain do not name the same origin.",
         )  # fmt: skip
+        bundle.findings.expect(
+            header.get("region") == header["chain_id"].rpartition("/")[2],
+            "region_differs", "bundle.json", f"bundle.json names the region {header.get('region')}, the chain another one.",
+        )  # fmt: skip
         detail.append(f"proposal {header['proposal']} of chain {header['chain_id']}")
 
 
@@ -813,7 +827,11 @@ def check_checkpoints(bundle: Bundle) -> None:
                 path == f"checkpoints/{checkpoint.size:012d}.note", "checkpoint_name", path, f"{path} holds size {checkpoint.size}."
             )
             bundle.checkpoints[note] = checkpoint
-        findings.expect(bool(bundle.checkpoints), "checkpoint_missing", "checkpoints/", "There is no checkpoint.")
+        claimed = bundle.header.get("checkpoint")
+        findings.expect(
+            any({"size": item.size, "root": item.root.hex()} == claimed for item in bundle.checkpoints.values()),
+            "checkpoint_missing", "checkpoints/", "The checkpoint that bundle.json names is not there.",
+        )  # fmt: skip
         detail.append(", ".join(f"size {item.size}" for item in bundle.checkpoints.values()))
 
 
@@ -835,6 +853,11 @@ def check_events(bundle: Bundle) -> None:
             len(bundle.events) == expected and bool(bundle.events),
             "event_count", "events.jsonl", f"bundle.json counts {expected} events; there are {len(bundle.events)}.",
         )  # fmt: skip
+        ends = [bundle.events[index]["sequence"] for index in (0, -1)] if bundle.events else [None, None]
+        findings.expect(
+            ends == [bundle.header.get("first_sequence"), bundle.header.get("last_sequence")],
+            "event_range", "events.jsonl", f"bundle.json names another range than {ends[0]} to {ends[1]}.",
+        )  # fmt: skip
         if bundle.records:
             findings.expect(
                 bundle.records[0].get("type") == "proposal:proposed",
@@ -855,9 +878,7 @@ def _check_event_line(bundle: Bundle, event: Any, before: Mapping[str, Any], lin
         raise Malformed(f"a digest at {where} is not hexadecimal") from error
     if not 1 <= sequence < 2**53:
         raise Malformed(f"{sequence} is not a sequence")
-    findings.expect(
-        sequence > before.get("sequence", 0), "event_order", where, f"{event['event_id']} at {where} is out of order."
-    )
+    findings.expect(sequence > before.get("sequence", 0), "event_order", where, f"{event['event_id']} at {where} is out of order.")
     findings.expect(
         entry_hash(sequence, previous, leaf) == entry, "entry_wrong", where, f"The entry at {where} is not the digest of its place."
     )
@@ -870,9 +891,7 @@ def _check_event_line(bundle: Bundle, event: Any, before: Mapping[str, Any], lin
             event["previous_entry"] == before["entry"], "entry_unlinked", where, f"The entry at {where} does not continue the one before."
         )
     stored = decode_base64(event["bytes"])
-    record = check_event(
-        findings, where, event_id=event["event_id"], chain_id=str(bundle.header.get("chain_id")), stored=stored, leaf=leaf
-    )
+    record = check_event(findings, where, event_id=event["event_id"], chain_id=str(bundle.header.get("chain_id")), stored=stored, leaf=leaf)
     bundle.events.append(event)
     if record is None:
         return
@@ -987,9 +1006,7 @@ def check_approval(bundle: Bundle) -> None:
             if not any(number < order[str(record["event_id"])] for number in granted):
                 findings.problem("approval_late", str(record["event_id"]), f"{record['type']} has no approval before it.")
         decided = bundle.of_kind("approval:decided")
-        approvers = [
-            str(record_part(record, "actor", "id")) for record in decided if record_part(record, "human", "decision") == "approve"
-        ]
+        approvers = [str(record_part(record, "actor", "id")) for record in decided if record_part(record, "human", "decision") == "approve"]
         for record in decided:
             findings.expect(
                 record_part(record, "actor", "kind") == "human",
@@ -1007,9 +1024,7 @@ def _check_route(bundle: Bundle, approvers: Sequence[str]) -> None:
             findings.limitations.append("The route is not in the bundle; who was excluded was not checked.")
         return
     route = parse_json(bundle.members["gate/route.json"])
-    excluded = {
-        str(item.get("user", "")) if isinstance(item, dict) else str(item) for item in record_part(route, "excluded") or []
-    }
+    excluded = {str(item.get("user", "")) if isinstance(item, dict) else str(item) for item in record_part(route, "excluded") or []}
     for approver in sorted(set(approvers) & excluded):
         findings.problem("approver_excluded", "gate/route.json", f"Person {approver} approved although excluded from deciding.")
     required = record_part(route, "required_approvals") or 0

@@ -23,9 +23,7 @@ def get_tool(name: str) -> Tool:
     except KeyError:
         similar = get_close_matches(name[:80], list(TOOLS), n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(similar)}?" if similar else ""
-        raise UnknownTool(
-            detail=f"There is no tool {name[:80]!r}.{hint}", data={"tool": name[:80], "similar": similar}
-        ) from None
+        raise UnknownTool(detail=f"There is no tool {name[:80]!r}.{hint}", data={"tool": name[:80], "similar": similar}) from None
 
 
 def get_write_tool(name: str) -> WriteTool[Any]:

@@ -123,9 +123,7 @@ class WriteTool(Tool, ABC, Generic[Payload]):
         """Return derived values that must have landed too, e.g. the total: an ERP that adds tax is found by it."""
 
     @abstractmethod
-    def reversal(
-        self, payload: Mapping[str, object], document: str, landed: Mapping[str, object]
-    ) -> tuple[str, dict[str, Any]]:
+    def reversal(self, payload: Mapping[str, object], document: str, landed: Mapping[str, object]) -> tuple[str, dict[str, Any]]:
         """Return tool name and payload of the write that compensates `document`."""
 
     def compare(self, approved: Mapping[str, object], landed: Mapping[str, object]) -> list[Difference]:

@@ -21,9 +21,7 @@ class Difference(TypedDict):
     landed: str
 
 
-def differences(
-    approved: Mapping[str, object], landed: Mapping[str, object], *, fields: Sequence[str]
-) -> list[Difference]:
+def differences(approved: Mapping[str, object], landed: Mapping[str, object], *, fields: Sequence[str]) -> list[Difference]:
     """Return the differences in `fields`; a field that neither side has, or that is empty on both, does not differ."""
     found: list[Difference] = []
     for name in fields:

@@ -144,8 +144,7 @@ class UpdateCustomer(WriteTool[UpdateCustomerPayload]):
                 caption="Before and after",
                 columns=(Column("field", "Field"), Column("before", "Now"), Column("after", "Proposed")),
                 rows=tuple(
-                    {"field": LABELS[field].capitalize(), "before": before, "after": after}
-                    for field, (before, after) in changed.items()
+                    {"field": LABELS[field].capitalize(), "before": before, "after": after} for field, (before, after) in changed.items()
                 ),
             ),
             preconditions=(
@@ -165,9 +164,7 @@ class UpdateCustomer(WriteTool[UpdateCustomerPayload]):
         """Return nothing: every field that changes is in the payload."""
         return {}
 
-    def reversal(
-        self, payload: Mapping[str, object], document: str, landed: Mapping[str, object]
-    ) -> tuple[str, dict[str, Any]]:
+    def reversal(self, payload: Mapping[str, object], document: str, landed: Mapping[str, object]) -> tuple[str, dict[str, Any]]:
         """Return the change that restores what was there before, unless the customer changed again."""
         return self.name, {
             "customer": str(payload["customer"]),
@@ -191,9 +188,7 @@ def _changes(payload: UpdateCustomerPayload, found: Mapping[str, str]) -> dict[s
     return {field: pair for field, pair in shown.items() if pair[0] != pair[1]}
 
 
-def _headline(
-    name: str, changed: Mapping[str, tuple[str, str]], payload: UpdateCustomerPayload, found: Mapping[str, str]
-) -> str:
+def _headline(name: str, changed: Mapping[str, tuple[str, str]], payload: UpdateCustomerPayload, found: Mapping[str, str]) -> str:
     who = clipped(name, 80)
     if list(changed) == ["credit_limit"]:
         before = Money.parse(found["credit_limit"], found["currency"])

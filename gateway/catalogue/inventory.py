@@ -121,24 +121,8 @@ class ReleaseInventory(WriteTool[ReleaseInventoryPayload]):
         require_open_period(found["period"], effective_on, company, path="/payload/effective_on")
         stock = Decimal("0" if found["stock"] == facts.ABSENT else found["stock"])
         quantity = quantity_text(payload.quantity)
-        preconditions = [
-            period_precondition(company, effective_on, found["period"]),
-            Precondition(
-                code="stock_left",
-                label=f"At least {quantity} of {payload.item} {found['name']} lie at {payload.location}",
-                fact=facts.stock_quantity(company, payload.item, payload.location),
-                comparator=Comparator.AT_LEAST,
-                expected=payload.quantity,
-                severity=Severity.MATERIAL,
-                observed=found["stock"],
-            ),
-        ]
-        if spending and spending.has_budget(found):
-            preconditions.append(budget_precondition(spending, value, found))
         return Presented(
-            headline=(
-                f"Release {quantity} × {clipped(found['name'], 80)} from {payload.location} for order {payload.order}"
-            ),
+            headline=(f"Release {quantity} × {clipped(found['name'], 80)} from {payload.location} for order {payload.order}"),
             counterparty_name=clipped(found["name"], NAME_LIMIT),
             facts=(
                 ("Item", f"{payload.item} {found['name']}"),
@@ -165,7 +149,7 @@ class ReleaseInventory(WriteTool[ReleaseInventoryPayload]):
                     },
                 ),
             ),
-            preconditions=tuple(preconditions),
+            preconditions=_preconditions(payload, company, value, spending, found),
             budget=budget_bar(spending, value, found) if spending else None,
         )
 
@@ -173,11 +157,40 @@ class ReleaseInventory(WriteTool[ReleaseInventoryPayload]):
         """Return nothing: the value is the ERP's, at its standard cost."""
         return {}
 
-    def reversal(
-        self, payload: Mapping[str, object], document: str, landed: Mapping[str, object]
-    ) -> tuple[str, dict[str, Any]]:
+    def reversal(self, payload: Mapping[str, object], document: str, landed: Mapping[str, object]) -> tuple[str, dict[str, Any]]:
         """Return the entry that takes the cost back and returns the stock to its location."""
         return reversing_entry(document, landed, effective_on=str(payload["effective_on"]))
+
+
+def _preconditions(
+    payload: ReleaseInventoryPayload, company: str, value: Money, spending: SpendingFacts | None, found: Mapping[str, str]
+) -> tuple[Precondition, ...]:
+    item = f"{payload.item} {found['name']}"
+    result = [
+        period_precondition(company, date.fromisoformat(payload.effective_on), found["period"]),
+        Precondition(
+            code="stock_left",
+            label=f"At least {quantity_text(payload.quantity)} of {item} lie at {payload.location}",
+            fact=facts.stock_quantity(company, payload.item, payload.location),
+            comparator=Comparator.AT_LEAST,
+            expected=payload.quantity,
+            severity=Severity.MATERIAL,
+            observed=found["stock"],
+        ),
+        # The value that was approved is quantity × this cost.
+        Precondition(
+            code="standard_cost_unchanged",
+            label=f"The standard cost of {item} is still {price_text(found['cost'])} {found['currency']}",
+            fact=facts.item(company, payload.item, "standard_cost"),
+            comparator=Comparator.EQUALS,
+            expected=found["cost"],
+            severity=Severity.MATERIAL,
+            observed=found["cost"],
+        ),
+    ]
+    if spending and spending.has_budget(found):
+        result.append(budget_precondition(spending, value, found))
+    return tuple(result)
 
 
 def _value_questions(payload: ReleaseInventoryPayload, company: str) -> dict[str, Fact]:

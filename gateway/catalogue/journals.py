@@ -198,17 +198,13 @@ class PostJournalEntry(WriteTool[PostJournalEntryPayload]):
         """Return the sum of the debits."""
         return {"total": _sides(payload)[0].decimal_text()}
 
-    def reversal(
-        self, payload: Mapping[str, object], document: str, landed: Mapping[str, object]
-    ) -> tuple[str, dict[str, Any]]:
+    def reversal(self, payload: Mapping[str, object], document: str, landed: Mapping[str, object]) -> tuple[str, dict[str, Any]]:
         """Return the same entry with debit and credit exchanged, naming the document."""
         return reversing_entry(document, landed, effective_on=str(landed["effective_on"]))
 
     def _require_masters(self, payload: PostJournalEntryPayload, company: str, found: Mapping[str, str]) -> None:
         unknown = [
-            FieldError(
-                f"/payload/lines/{index}/account", f"there is no account {line.account} in {company}", "an account of the ERP"
-            )
+            FieldError(f"/payload/lines/{index}/account", f"there is no account {line.account} in {company}", "an account of the ERP")
             for index, line in enumerate(payload.lines)
             if found[f"name:{line.account}"] == facts.ABSENT
         ]
@@ -259,9 +255,7 @@ class PostJournalEntry(WriteTool[PostJournalEntryPayload]):
         return tuple(result)
 
 
-def _require_mirror(
-    payload: PostJournalEntryPayload, document: str, status: str, company: str, connector: Connector
-) -> None:
+def _require_mirror(payload: PostJournalEntryPayload, document: str, status: str, company: str, connector: Connector) -> None:
     """Refuse a reversal of what does not stand any more, or one that is not the exact opposite of what it reverses."""
     path = "/payload/reverses"
     if status == facts.ABSENT:
@@ -270,9 +264,7 @@ def _require_mirror(
         raise refuse(path, f"{document} is reversed already", "a document that stands", error=AlreadyReversed)
     if status != "posted":
         raise refuse(path, f"{document} is a {status}, which can't be reversed", "a document that is no reversal itself")
-    _, mirror = reversing_entry(
-        document, connector.read_back_many(company, [document])[document], effective_on=payload.effective_on
-    )
+    _, mirror = reversing_entry(document, connector.read_back_many(company, [document])[document], effective_on=payload.effective_on)
     wanted = Counter(_line_key(EntryLine.model_validate(line), payload.currency) for line in mirror["lines"])
     if wanted != Counter(_line_key(line, payload.currency) for line in payload.lines):
         acceptable = "the same accounts, cost centres and amounts as the original, with debit and credit exchanged"

@@ -191,15 +191,11 @@ class CreatePurchaseOrder(WriteTool[CreatePurchaseOrderPayload]):
         """Return the total, which tax or a discount added by the ERP would change."""
         return {"total": _total(payload).decimal_text()}
 
-    def reversal(
-        self, payload: Mapping[str, object], document: str, landed: Mapping[str, object]
-    ) -> tuple[str, dict[str, Any]]:
+    def reversal(self, payload: Mapping[str, object], document: str, landed: Mapping[str, object]) -> tuple[str, dict[str, Any]]:
         """Return the entry that takes the order's commitment back and cancels it."""
         return reversing_entry(document, landed, effective_on=str(payload["ordered_on"]))
 
-    def _require_masters(
-        self, payload: CreatePurchaseOrderPayload, company: str, found: Mapping[str, str]
-    ) -> str:
+    def _require_masters(self, payload: CreatePurchaseOrderPayload, company: str, found: Mapping[str, str]) -> str:
         vendor_name = require_present(
             found["vendor"],
             path="/payload/vendor",
@@ -219,9 +215,7 @@ class CreatePurchaseOrder(WriteTool[CreatePurchaseOrderPayload]):
         )
         return vendor_name
 
-    def _headline(
-        self, payload: CreatePurchaseOrderPayload, total: Money, vendor_name: str, found: Mapping[str, str]
-    ) -> str:
+    def _headline(self, payload: CreatePurchaseOrderPayload, total: Money, vendor_name: str, found: Mapping[str, str]) -> str:
         # The largest line is named, the first of equals: a small first line must not hide what the order is about.
         amounts = _amounts(payload)
         line = payload.lines[max(range(len(amounts)), key=lambda index: (amounts[index].minor, -index))]

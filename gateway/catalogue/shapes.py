@@ -176,9 +176,7 @@ NonNegativeDecimal = Annotated[
 ]
 Currency = Annotated[
     str,
-    Shape(
-        acceptable='an ISO 4217 currency code such as "EUR"', pattern=r"[A-Z]{3}", example="EUR", maximum_length=3
-    ),
+    Shape(acceptable='an ISO 4217 currency code such as "EUR"', pattern=r"[A-Z]{3}", example="EUR", maximum_length=3),
 ]
 VendorNumber = Annotated[str, _code("a vendor number", "1580", 40)]
 CustomerNumber = Annotated[str, _code("a customer number", "C-1001", 40)]

@@ -31,9 +31,7 @@ def validated(model: type[Model], value: Mapping[str, object], *, prefix: str) -
         found = error.errors(include_url=False)
         errors = tuple(_field_error(model, item, prefix) for item in found[:ERROR_LIMIT])
         more = f" ({len(found)} in all)" if len(found) > 1 else ""
-        raise ValidationFailed(
-            detail=f"{errors[0].path or prefix}: {errors[0].message}{more}.", errors=errors
-        ) from None
+        raise ValidationFailed(detail=f"{errors[0].path or prefix}: {errors[0].message}{more}.", errors=errors) from None
 
 
 def pointer(prefix: str, parts: Sequence[str | int]) -> str:

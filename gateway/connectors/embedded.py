@@ -138,9 +138,7 @@ class EmbeddedConnector:
 
     def _after_failure(self, requests: Sequence[WriteRequest], error: Error) -> list[WriteOutcome]:
         state = getattr(error.__cause__, "sqlstate", None) or ""
-        unknown = [
-            WriteOutcome(request.key, SendStatus.UNKNOWN, code="answer_lost", detail=_sentence(error)) for request in requests
-        ]
+        unknown = [WriteOutcome(request.key, SendStatus.UNKNOWN, code="answer_lost", detail=_sentence(error)) for request in requests]
         if not state.startswith(ROLLED_BACK):
             return unknown
         try:
@@ -148,9 +146,7 @@ class EmbeddedConnector:
             landed = self.find_many([request.key for request in requests])
         except ErpUnavailable:
             return unknown
-        return [
-            landed.get(request.key) or _not_sent(request.key, "rolled_back", _sentence(error)) for request in requests
-        ]
+        return [landed.get(request.key) or _not_sent(request.key, "rolled_back", _sentence(error)) for request in requests]
 
 
 @contextmanager

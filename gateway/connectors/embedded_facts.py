@@ -95,9 +95,7 @@ def _periods(keys: set[Key]) -> Answers:
 
 
 def _vendors(keys: set[Key]) -> Answers:
-    rows = Vendor.objects.filter(_any_of(keys, "number")).values_list(
-        "company__code", "number", "name", "status", "bank_fingerprint"
-    )
+    rows = Vendor.objects.filter(_any_of(keys, "number")).values_list("company__code", "number", "name", "status", "bank_fingerprint")
     return {
         (code, number): {
             "vendor_name": name,
@@ -126,9 +124,7 @@ def _customers(keys: set[Key]) -> Answers:
 
 
 def _accounts(keys: set[Key]) -> Answers:
-    rows = Account.objects.filter(_any_of(keys, "number")).values_list(
-        "company__code", "number", "name", "kind", "is_active"
-    )
+    rows = Account.objects.filter(_any_of(keys, "number")).values_list("company__code", "number", "name", "kind", "is_active")
     return {
         (code, number): {
             "account_name": name,
@@ -177,9 +173,7 @@ def _documents(keys: set[Key]) -> Answers:
         "company__code", "number", "document", "reverses_id", "reversed_by__number"
     )
     return {
-        (code, document or number): {
-            "document_status": "reversed" if reversed_by else "reversal" if reverses else "posted"
-        }
+        (code, document or number): {"document_status": "reversed" if reversed_by else "reversal" if reverses else "posted"}
         for code, number, document, reverses, reversed_by in rows
     }
 

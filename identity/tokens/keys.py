@@ -5,11 +5,11 @@ Algorithms are pinned everywhere: a key verifies with the one algorithm it was r
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
@@ -93,15 +93,14 @@ def read_public_key(jwk: Mapping[str, object], algorithm: str = "") -> AgentKey:
 def load_public_key(jwk: Mapping[str, str]) -> PublicKey:
     """Return the key object of a public JWK; raises ValueError or JoseError when it is none, or is a weak one."""
     kind = jwk["kty"]
-    if kind == "EC":
-        key: PublicKey = ECKey.import_key(dict(jwk))
-    elif kind == "OKP":
-        key = OKPKey.import_key(dict(jwk))
-    else:
-        key = RSAKey.import_key(dict(jwk))
-    raw = key.public_key  # reading it checks that the point lies on the curve
-    if isinstance(raw, RSAPublicKey) and (raw.key_size not in RSA_BITS or raw.public_numbers().e < RSA_EXPONENT_MIN):
-        raise ValueError(f"RSA keys have 2048 to 4096 bits and an exponent of at least {RSA_EXPONENT_MIN}")
+    if kind == "RSA":
+        # Before the import: joserfc only warns about a short key.
+        modulus, exponent = (int.from_bytes(urlsafe_b64decode(jwk[name] + "==")) for name in ("n", "e"))
+        if modulus.bit_length() not in RSA_BITS or exponent < RSA_EXPONENT_MIN:
+            raise ValueError(f"RSA keys have 2048 to 4096 bits and an exponent of at least {RSA_EXPONENT_MIN}")
+        return RSAKey.import_key(dict(jwk))
+    key = ECKey.import_key(dict(jwk)) if kind == "EC" else OKPKey.import_key(dict(jwk))
+    _ = key.public_key  # reading it checks that the point lies on the curve
     return key
 
 

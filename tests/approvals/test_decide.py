@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import QuerySet
 
 from approvals.models import Decision, RouteStep
 from approvals.states import DecisionKind, StepState
@@ -31,7 +33,7 @@ def events_of(proposal: Proposal, kind: str) -> list[Event]:
 
 
 def assert_refused(code: str, proposal: Proposal, act: Callable[[], object], match: str | None = None) -> DomainError:
-    """The act is refused with this code; nothing but one record of it changed (besides the page that was opened for it)."""
+    """Act and be refused with this code; nothing but one record of it changed, besides the page that was opened for it."""
     recorded = Event.objects.exclude(kind="proposal:opened")
     steps = list(RouteStep.objects.filter(route_id=proposal.pk).values_list("position", "state"))
     decisions, events = Decision.objects.count(), recorded.count()
@@ -153,24 +155,32 @@ def test_a_revision_is_decided_anew_and_shows_what_changed(cast: Cast) -> None:
 # Segregation of duties ----------------------------------------------------------------------------------------------------
 
 
+def entangled(rows: QuerySet[Any], **values: User) -> None:
+    """Change who had a hand in it, past identity's own guards: however it came about, the gate has to notice."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        rows.update(**values)
+        cursor.execute("SET LOCAL session_replication_role = origin")
+
+
 def _owner(cast: Cast, user: User) -> None:
-    Agent.objects.filter(pk=cast.agent.pk).update(owner=user)
+    entangled(Agent.objects.filter(pk=cast.agent.pk), owner=user)
 
 
 def _sponsor(cast: Cast, user: User) -> None:
-    Agent.objects.filter(pk=cast.agent.pk).update(sponsor=user)
+    entangled(Agent.objects.filter(pk=cast.agent.pk), sponsor=user)
 
 
 def _editor(cast: Cast, user: User) -> None:
-    Agent.objects.filter(pk=cast.agent.pk).update(last_edited_by=user)
+    entangled(Agent.objects.filter(pk=cast.agent.pk), last_edited_by=user)
 
 
 def _credential(cast: Cast, user: User) -> None:
-    Credential.objects.filter(agent=cast.agent).update(issued_by=user)
+    entangled(Credential.objects.filter(agent=cast.agent), issued_by=user)
 
 
 def _grant(cast: Cast, user: User) -> None:
-    Grant.objects.filter(agent=cast.agent).update(issued_by=user)
+    entangled(Grant.objects.filter(agent=cast.agent), issued_by=user)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +269,8 @@ def test_another_company_sees_nothing(cast: Cast) -> None:
 def test_a_limit_below_the_amount_refuses_and_names_it(cast: Cast) -> None:
     ApprovalGroupMember.objects.filter(user=cast.alice).update(limit_minor=5_000_00, limit_currency="EUR")
     proposal = an_order(cast)
-    assert_refused("over_limit", proposal, lambda: decided_by(cast.alice, proposal), "is 5,000.00 EUR; this proposal counts as 9,870.00 EUR")
+    sentence = r"is 5,000\.00 EUR; this proposal counts as 9,870\.00 EUR"
+    assert_refused("over_limit", proposal, lambda: decided_by(cast.alice, proposal), sentence)
 
 
 def test_a_limit_in_another_currency_covers_nothing(cast: Cast) -> None:

@@ -149,7 +149,7 @@ def test_an_irreversible_tool_is_never_approved_automatically() -> None:
 
 def test_a_route_that_nobody_could_satisfy_is_refused(cast: Cast) -> None:
     ApprovalGroupMember.objects.filter(user__in=[cast.alice, cast.bob]).update(limit_minor=1_000_00, limit_currency="EUR")
-    with pytest.raises(NoApprover, match="1 of Purchasing in step 1 of 1, but 0 can decide on 9,870.00 EUR") as refusal:
+    with pytest.raises(NoApprover, match=r"1 of Purchasing in step 1 of 1, but 0 can decide on 9,870\.00 EUR") as refusal:
         an_order(cast)
     assert refusal.value.code == "unroutable_no_approver"
     assert not Proposal.objects.exists()

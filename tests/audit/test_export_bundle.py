@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from audit.models import Event
 from audit.verifier import countersign_verify
 from audit.verifier.countersign_verify import Findings, Unusable, VerifyingKey, verify_path, write_archive
 from kernel.actors import Actor
+from kernel.canonical import canonical_bytes
 from kernel.errors import InvalidIdentifier, NotVisible
 from tests.builders.audit import INSTANT, CommittedProposal, about, committed_proposal, proposal_id, recorded, recorded_many, seal_and_sign
 
@@ -107,19 +109,17 @@ def test_an_export_is_on_record_outside_the_proposals_own_chain(bundle: Evidence
 
 
 def test_every_flipped_byte_is_noticed(bundle: EvidenceBundle, tmp_path: Path) -> None:
-    for number, position in enumerate(range(0, len(bundle.archive), max(1, len(bundle.archive) // 150))):
+    for number, position in enumerate(range(0, len(bundle.archive), max(1, len(bundle.archive) // 60))):
         changed = bytearray(bundle.archive)
         changed[position] ^= 1 << number % 8
-        try:
+        with suppress(Unusable):
             assert not verify(bytes(changed), tmp_path).holds, f"byte {position}"
-        except Unusable:
-            pass
 
 
 def test_a_flipped_byte_in_each_kind_of_member_is_noticed(bundle: EvidenceBundle, tmp_path: Path) -> None:
     members = members_of(bundle)
     for path, content in members.items():
-        for position in (0, len(content) // 2, len(content) - 1):
+        for position in (0, len(content) - 1):
             changed = bytearray(content)
             changed[position] ^= 1
             findings = verify(write_archive({**members, path: bytes(changed)}), tmp_path)
@@ -131,12 +131,13 @@ def test_a_flipped_byte_is_noticed_even_when_the_manifest_is_signed_again(bundle
     members = members_of(bundle)
     described = {"README.txt", "data_dictionary.md", "verify.py", "manifest.json", "manifest.dsse.json", "keys/trust.json"}
     for path, content in members.items():
-        if path in described or path == "gate/route.json":
+        if path in described or path == "gate/route.json":  # described, not claimed: only the manifest stands for these
             continue
-        changed = bytearray(content)
-        changed[len(content) // 2] ^= 1
-        findings = verify(resigned({**members, path: bytes(changed)}), tmp_path)
-        assert not findings.holds, path
+        for position in (len(content) // 3, len(content) - 1):
+            changed = bytearray(content)
+            changed[position] ^= 1
+            findings = verify(resigned({**members, path: bytes(changed)}), tmp_path)
+            assert not findings.holds, f"{path} at {position}"
 
 
 def drop_last_event(members: Members) -> Members:
@@ -151,8 +152,8 @@ def drop_middle_event(members: Members) -> Members:
     header = json.loads(members["bundle.json"])
     middle = json.loads(lines[1])
     del members[f"proofs/{middle['sequence']:012d}.tlog-proof"]
-    changed = json.dumps({**header, "events": header["events"] - 1}, sort_keys=True, separators=(",", ":"))
-    return {**members, "events.jsonl": b"".join(lines[:1] + lines[2:]), "bundle.json": changed.encode()}
+    changed = canonical_bytes({**header, "events": header["events"] - 1})
+    return {**members, "events.jsonl": b"".join(lines[:1] + lines[2:]), "bundle.json": changed}
 
 
 def reorder_events(members: Members) -> Members:
@@ -259,9 +260,7 @@ def test_a_difference_on_record_is_a_note_and_a_hidden_one_a_problem(tmp_path: P
     assert codes(findings) == {"differences_hidden"}
 
 
-def test_a_bundle_signed_with_another_key_fails_against_the_pinned_one(
-    bundle: EvidenceBundle, tmp_path: Path, settings: Settings
-) -> None:
+def test_a_bundle_signed_with_another_key_fails_against_the_pinned_one(bundle: EvidenceBundle, tmp_path: Path, settings: Settings) -> None:
     pinned = verifying_key()
     other = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     settings.AUDIT_SIGNING_KEY = other.decode("ascii")

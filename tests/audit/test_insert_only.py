@@ -9,8 +9,8 @@ from django.db import IntegrityError, ProgrammingError, connection, transaction
 
 from audit.grants import RECORDED, SEALED, grant_statements
 from audit.models import Event
-from tests.builders.audit import new_event, recorded, seal_and_sign
 from audit.services import record_many
+from tests.builders.audit import new_event, recorded, seal_and_sign
 
 pytestmark = pytest.mark.django_db
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from threading import Barrier
 
 import pytest
@@ -56,7 +57,7 @@ def test_eight_threads_on_one_subject_do_not_fork_its_chain() -> None:
         list(pool.map(work, range(THREADS)))
     rows = list(Event.objects.order_by("position"))
     assert [row.position for row in rows] == list(range(1, THREADS * ROUNDS + 1))
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in pairwise(rows):
         assert bytes(after.previous_leaf or b"") == bytes(before.leaf)
 
 

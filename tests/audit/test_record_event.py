@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from enum import StrEnum
 
 import pytest
 from django.db import transaction
@@ -20,7 +19,7 @@ from kernel.actors import Actor, ActorKind
 from kernel.canonical import canonical_bytes, digest
 from kernel.context import Origin, origin
 from kernel.errors import NotCanonical, PermissionRefused
-from tests.builders.audit import INSTANT, SampleEvent, about, new_event, proposal_id, recorded
+from tests.builders.audit import INSTANT, SampleEvent, about, kinds, new_event, proposal_id, recorded
 
 pytestmark = pytest.mark.django_db
 
@@ -71,20 +70,18 @@ def test_an_unregistered_kind_is_refused_and_nothing_is_written() -> None:
 @pytest.mark.parametrize("text", ["Log:Shouted", "log", "log:", "dessert:eaten", "log:a:b", "log:with space"])
 def test_a_kind_that_breaks_the_grammar_cannot_be_registered(text: str) -> None:
     with pytest.raises(UnknownKind):
-        register_kinds(StrEnum("Broken", {"KIND": text}))
+        register_kinds(kinds("Broken", text))
 
 
 def test_a_kind_has_one_owner() -> None:
     with pytest.raises(UnknownKind, match="declared by SampleEvent and by Copy"):
-        register_kinds(StrEnum("Copy", {"KIND": SampleEvent.OBSERVED.value}))
+        register_kinds(kinds("Copy", SampleEvent.OBSERVED.value))
     register_kinds(SampleEvent)  # registering the same enum again changes nothing
 
 
 def test_a_float_is_refused() -> None:
     with transaction.atomic(), pytest.raises(NotCanonical):
-        record(
-            kind=SampleEvent.OBSERVED, actor=Actor.system("test"), subject=Subject("sample", "one"), now=INSTANT, outcome={"x": 0.5}
-        )
+        record(kind=SampleEvent.OBSERVED, actor=Actor.system("test"), subject=Subject("sample", "one"), now=INSTANT, outcome={"x": 0.5})
     assert not Event.objects.exists()
 
 
@@ -92,9 +89,7 @@ def test_nothing_personal_or_secret_is_hashed() -> None:
     actor = Actor(ActorKind.HUMAN, "7", session="the-session-key", authentication=("password", "totp"))
     subject = Subject("proposal", "p", idempotency_key="order for Jane Doe")
     with origin(Origin(channel="api", request_id="r-1", ip="192.0.2.7")), transaction.atomic():
-        event = record(
-            kind=SampleEvent.OBSERVED, actor=actor, subject=subject, now=INSTANT, payload={"comment": "Jane Doe asked for it"}
-        )
+        event = record(kind=SampleEvent.OBSERVED, actor=actor, subject=subject, now=INSTANT, payload={"comment": "Jane Doe asked for it"})
     hashed = bytes(event.bytes)
     for secret in (b"192.0.2.7", b"Jane Doe", b"the-session-key"):
         assert secret not in hashed
@@ -121,9 +116,7 @@ def test_an_event_without_payload_and_address_has_none_beside() -> None:
 
 def test_a_denial_is_recorded_with_its_code_hashed_and_its_words_beside() -> None:
     error = PermissionRefused(detail="Jane Doe owns this agent", data={"rule": "owner"})
-    event = record_denial(
-        kind=SampleEvent.OBSERVED, actor=Actor.human(7), subject=about(proposal_id()), now=INSTANT, error=error
-    )
+    event = record_denial(kind=SampleEvent.OBSERVED, actor=Actor.human(7), subject=about(proposal_id()), now=INSTANT, error=error)
     assert record_of(event)["outcome"] == {"status": "refused", "code": "permission_denied"}
     assert b"Jane" not in bytes(event.bytes)
     view = events_of_proposal(event.proposal)[0]

@@ -5,18 +5,18 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event as Flag
+from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
 
-import audit.sealer
+from audit.keys import chain_id
 from audit.models import Event, Frontier, Seal
 from audit.queries import chain_status
 from audit.sealer import Sealer, SealingRefused
 from audit.sealer_process import Exit, SealerProcess
 from audit.services import record_many
 from audit.verifier.countersign_verify import entry_hash, genesis_entry, node_hash
-from audit.keys import chain_id
 from tests.builders.audit import about, database_owner, new_event, proposal_id, recorded, recorded_many, seal_all
 
 pytestmark = pytest.mark.django_db
@@ -108,7 +108,7 @@ def test_a_sealer_killed_in_the_middle_of_a_batch_loses_nothing(monkeypatch: pyt
     recorded_many(4)
     sealer = Sealer()
     with monkeypatch.context() as patch:
-        patch.setattr(audit.sealer.FrontierRow.objects, "create", _die)
+        patch.setattr(Frontier.objects, "create", _die)
         with pytest.raises(KeyboardInterrupt), transaction.atomic():
             sealer.seal_batch()
     assert Seal.objects.count() == 0
@@ -120,25 +120,25 @@ def _die(**values: object) -> None:
     raise KeyboardInterrupt
 
 
-def _change(sql: str, *parameters: object) -> None:
+def _change(sql: str, *parameters: str | UUID) -> None:
     with database_owner(), connection.cursor() as cursor:
         cursor.execute(sql, parameters)
 
 
 @pytest.mark.parametrize(
-    ("sql", "code"),
+    ("change", "code"),
     [
-        ("UPDATE audit_event SET bytes = bytes || ' '::bytea WHERE event_id = %s", "event_edited"),
-        ("UPDATE audit_event SET bytes = bytes || ' '::bytea, leaf = sha256('\\x00'::bytea || bytes || ' '::bytea) WHERE event_id = %s", "event_forged"),
-        ("UPDATE audit_event SET company = 'OTHER' WHERE event_id = %s", "column_edited"),
-        ("UPDATE audit_event SET mac = sha256(mac) WHERE event_id = %s", "event_forged"),
+        ("bytes = bytes || ' '::bytea", "event_edited"),
+        ("bytes = bytes || ' '::bytea, leaf = sha256('\\x00'::bytea || bytes || ' '::bytea)", "event_forged"),
+        ("company = 'OTHER'", "column_edited"),
+        ("mac = sha256(mac)", "event_forged"),
     ],
-)  # fmt: skip
-def test_an_event_edited_before_sealing_stops_the_sealer(sql: str, code: str) -> None:
+)
+def test_an_event_edited_before_sealing_stops_the_sealer(change: str, code: str) -> None:
     good = recorded(subject=about(proposal_id()))
     seal_all()
     bad = recorded(subject=about(proposal_id()))
-    _change(sql, bad.event_id)
+    _change(f"UPDATE audit_event SET {change} WHERE event_id = %s", bad.event_id)
     with pytest.raises(SealingRefused) as refusal:
         seal_all()
     assert refusal.value.code == code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 
 import pytest
 import rfc8785
@@ -151,10 +152,8 @@ def test_a_note_round_trips() -> None:
 )
 def test_a_changed_note_does_not_verify(change: object) -> None:
     key, note = a_note()
-    try:
+    with suppress(Malformed):
         assert not Checkpoint.parse(change(note)).is_signed_by(key)  # type: ignore[operator]
-    except Malformed:
-        pass
 
 
 def test_a_note_of_another_key_does_not_verify() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from django.core.management import call_command
@@ -15,7 +16,7 @@ from audit.models import Event, Seal
 from audit.queries import chain_status
 from audit.verification import Verification, verify_chain
 from audit.verifier.countersign_verify import Frontier, entry_hash, genesis_entry
-from tests.builders.audit import about, database_owner, proposal_id, recorded, recorded_many, seal_and_sign
+from tests.builders.audit import about, database_owner, proposal_id, recorded_many, seal_and_sign
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +36,7 @@ def codes(verification: Verification) -> set[str]:
     return {problem.code for problem in verification.findings.problems}
 
 
-def owner(sql: str, *parameters: object) -> None:
+def owner(sql: str, *parameters: str | UUID) -> None:
     """Do it as the owner of the database, triggers off."""
     with database_owner(), connection.cursor() as cursor:
         cursor.execute(sql, parameters)
@@ -77,37 +78,33 @@ def test_events_that_wait_are_reported_and_do_no_harm() -> None:
     assert "3 events are recorded but not sealed yet." in verification.findings.limitations
 
 
-EDIT = "UPDATE audit_event SET {} WHERE event_id = (SELECT event_id FROM audit_seal WHERE sequence = 3)"
-ATTACKS: dict[str, tuple[str, str]] = {
+THIRD = "(SELECT event_id FROM audit_seal WHERE sequence = 3)"
+EDIT = f"UPDATE audit_event SET {{}} WHERE event_id = {THIRD}"
+COPY = """
+INSERT INTO audit_event (event_id, kind, occurred_at, actor_kind, actor_id, subject_kind, subject_id, proposal, company, tool,
+    chain, position, previous_leaf, bytes, leaf, mac)
+SELECT gen_random_uuid(), kind, occurred_at, actor_kind, actor_id, subject_kind, subject_id, proposal, company, tool,
+    'sample:forged', 1, NULL, bytes, leaf, mac FROM audit_event LIMIT 1
+"""
+EDIT_BYTES_AND_LEAF = "bytes = bytes || ' '::bytea, leaf = sha256('\\x00'::bytea || bytes || ' '::bytea)"
+EDIT_NOTE = "UPDATE audit_checkpoint SET note = replace(note, E'\\n5\\n', E'\\n6\\n') WHERE size = 5"
+ATTACKS = {
     "edited bytes": (EDIT.format("bytes = bytes || ' '::bytea"), "event_edited"),
-    "edited bytes and leaf": (
-        EDIT.format("bytes = bytes || ' '::bytea, leaf = sha256('\\x00'::bytea || bytes || ' '::bytea)"), "event_forged",
-    ),
+    "edited bytes and leaf": (EDIT.format(EDIT_BYTES_AND_LEAF), "event_forged"),
     "edited column": (EDIT.format("actor_id = 'somebody else'"), "column_edited"),
     "edited instant": (EDIT.format("occurred_at = occurred_at - interval '1 day'"), "column_edited"),
     "edited mac": (EDIT.format("mac = sha256(mac)"), "event_forged"),
-    "edited payload": (
-        "UPDATE audit_eventpayload SET content = content || ' '::bytea "
-        "WHERE event_id = (SELECT event_id FROM audit_seal WHERE sequence = 3)",
-        "payload_edited",
-    ),
-    "deleted payload": (
-        "DELETE FROM audit_eventpayload WHERE event_id = (SELECT event_id FROM audit_seal WHERE sequence = 3)", "payload_missing",
-    ),
-    "deleted event": ("DELETE FROM audit_event WHERE event_id = (SELECT event_id FROM audit_seal WHERE sequence = 3)", "event_missing"),
+    "edited payload": (f"UPDATE audit_eventpayload SET content = content || ' '::bytea WHERE event_id = {THIRD}", "payload_edited"),
+    "deleted payload": (f"DELETE FROM audit_eventpayload WHERE event_id = {THIRD}", "payload_missing"),
+    "deleted event": (f"DELETE FROM audit_event WHERE event_id = {THIRD}", "event_missing"),
     "deleted seal": ("DELETE FROM audit_seal WHERE sequence = 3", "sequence_gap"),
     "truncated tail": ("DELETE FROM audit_seal WHERE sequence > 7", "tail_truncated"),
     "edited entry": ("UPDATE audit_seal SET entry = sha256(entry) WHERE sequence = 3", "entry_wrong"),
     "edited checkpoint": ("UPDATE audit_checkpoint SET root = sha256(root) WHERE size = 5", "checkpoint_edited"),
-    "edited note": ("UPDATE audit_checkpoint SET note = replace(note, E'\\n5\\n', E'\\n6\\n') WHERE size = 5", "checkpoint_signature"),
+    "edited note": (EDIT_NOTE, "checkpoint_signature"),
     "deleted checkpoint": ("DELETE FROM audit_checkpoint WHERE size = 5", "checkpoint_deleted"),
-    "forged unsealed event": (
-        "INSERT INTO audit_event (event_id, kind, occurred_at, actor_kind, actor_id, subject_kind, subject_id, proposal, company, "
-        "tool, chain, position, previous_leaf, bytes, leaf, mac) SELECT gen_random_uuid(), kind, occurred_at, actor_kind, actor_id, "
-        "subject_kind, subject_id, proposal, company, tool, chain || 'x', position, previous_leaf, bytes, leaf, mac FROM audit_event LIMIT 1",
-        "event_forged",
-    ),
-}  # fmt: skip
+    "forged unsealed event": (COPY, "event_forged"),
+}
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -150,10 +147,7 @@ def test_an_event_deleted_with_the_chain_recomputed_is_found() -> None:
 
 
 def test_an_event_inserted_with_the_chain_recomputed_is_found() -> None:
-    owner(
-        "INSERT INTO audit_event SELECT gen_random_uuid(), kind, occurred_at, recorded_at, transaction, actor_kind, actor_id, "
-        "subject_kind, subject_id, proposal, company, tool, 'sample:forged', 1, NULL, bytes, leaf, mac FROM audit_event LIMIT 1"
-    )
+    owner(COPY)
     forged = Event.objects.get(chain="sample:forged").event_id
     owner("INSERT INTO audit_seal (sequence, event_id, entry, previous) VALUES (11, %s, sha256('a'), sha256('b'))", forged)
     rewrite_seals()

@@ -179,4 +179,9 @@ def _register_missing() -> None:
     path = ("proposal:proposed", "approval:decided", "approval:granted", "commit:started", "commit:succeeded")
     missing = [kind for kind in path if kind not in registered_kinds()]
     if missing:
-        register_kinds(StrEnum("PathEvent", [(kind.replace(":", "_").upper(), kind) for kind in missing]))
+        register_kinds(kinds("PathEvent", *missing))
+
+
+def kinds(name: str, *values: str) -> type[StrEnum]:
+    """Return an enum of kinds made up for a test."""
+    return StrEnum(name, [(f"KIND_{number}", value) for number, value in enumerate(values)])  # type: ignore[return-value]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import connections, transaction
 
 from approvals.services import RowDraft
 from audit.models import Event
@@ -106,9 +106,9 @@ def last_event(proposal: Proposal, kind: str) -> Event:
     return found
 
 
-def as_owner(statement: str, parameters: Sequence[object] = ()) -> None:
+def as_owner(statement: str, parameters: Sequence[object] = (), *, using: str = "default") -> None:
     """Run SQL with every trigger off, as only the owner of the database can."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(statement, parameters)
         cursor.execute("SET LOCAL session_replication_role = origin")

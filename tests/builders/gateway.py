@@ -80,9 +80,7 @@ PAYLOADS = {
 
 def action_bytes(tool: str, params: Mapping[str, object], *, company: str = COMPANY) -> bytes:
     """Return the bytes of an action as proposals stores them, as far as a connector looks at it."""
-    return canonical_bytes(
-        {"schema": "countersign.action/1", "tool": tool, "tool_version": 1, "company": company, "params": params}
-    )
+    return canonical_bytes({"schema": "countersign.action/1", "tool": tool, "tool_version": 1, "company": company, "params": params})
 
 
 def write_request(
@@ -140,10 +138,7 @@ class FaultyConnector:
                 for item in requests
             ]
         if fault is Fault.REFUSED:
-            return [
-                WriteOutcome(item.key, SendStatus.REFUSED, code="constraint_violated", detail="The ERP refused.")
-                for item in requests
-            ]
+            return [WriteOutcome(item.key, SendStatus.REFUSED, code="constraint_violated", detail="The ERP refused.") for item in requests]
         if fault is Fault.RAISES:
             raise ConnectionLost
         self.sent.extend(requests)
@@ -151,9 +146,7 @@ class FaultyConnector:
         if fault is Fault.RAISES_AFTER_COMMIT:
             raise ConnectionLost
         if fault is Fault.ANSWER_LOST:
-            return [
-                WriteOutcome(item.key, SendStatus.UNKNOWN, code="answer_lost", detail="connection reset") for item in requests
-            ]
+            return [WriteOutcome(item.key, SendStatus.UNKNOWN, code="answer_lost", detail="connection reset") for item in requests]
         return outcomes
 
     def read_back_many(self, company: str, documents: Sequence[str]) -> dict[str, Json]:
@@ -238,10 +231,7 @@ class StubConnector:
 
     def observe(self, facts: Sequence[Fact]) -> list[str]:
         self.observed.extend(facts)
-        return [
-            self.facts.get(f"{fact.name}:{','.join(fact.arguments.values())}", self.facts.get(fact.name, ABSENT))
-            for fact in facts
-        ]
+        return [self.facts.get(f"{fact.name}:{','.join(fact.arguments.values())}", self.facts.get(fact.name, ABSENT)) for fact in facts]
 
     def read(self, tool: str, company: str, arguments: Json) -> Json:
         return self.results[tool]

@@ -29,6 +29,7 @@ from ledger.masters import (
     load_vendors,
 )
 from ledger.services import close_period, execute_batch
+from ledger.sql import fetch
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 OPEN_DAY = "2026-11-20"
@@ -75,7 +76,7 @@ def order(lines: Sequence[tuple[str, str, str]] = (("I1", "2", "50.26"),), **cha
         "ordered_on": OPEN_DAY,
         "cost_centre": "CC1",
         "currency": "EUR",
-        "lines": [{"item": item, "quantity": quantity, "unit_price": price} for item, quantity, price in lines],
+        "lines": [line if isinstance(line, dict) else dict(zip(("item", "quantity", "unit_price"), line, strict=True)) for line in lines],
     }
     return {**action, **changes}
 
@@ -128,3 +129,36 @@ def write(*requests: WriteRequest, now: datetime = NOW) -> list[WriteResult]:
 def write_one(tool: str, action: Mapping[str, object], *, company: str = "TS01") -> WriteResult:
     """Execute one new request."""
     return write(request(tool, action, company=company))[0]
+
+
+def footprint() -> dict[str, Any]:
+    """Return everything a write could change: row counts of documents, sequences, budgets, stock, customers, order states."""
+    tables = ("journalentry", "posting", "purchaseorder", "purchaseorderline", "inventorymovement", "customerchange", "idempotencyrecord")
+    counted: dict[str, Any] = {name: fetch(f"SELECT count(*) FROM ledger_{name}")[0][0] for name in tables}
+    counted["sequences"] = fetch("SELECT company_id, series, year, last_number FROM ledger_documentsequence ORDER BY 1, 2, 3")
+    counted["budgets"] = fetch("SELECT id, amount_minor, consumed_minor FROM ledger_budget ORDER BY id")
+    counted["stock"] = fetch("SELECT id, quantity, version FROM ledger_stock ORDER BY id")
+    counted["customers"] = fetch("SELECT id, status, credit_limit_minor, payment_terms_days, version FROM ledger_customer ORDER BY id")
+    counted["orders"] = fetch("SELECT id, state FROM ledger_purchaseorder ORDER BY id")
+    return counted
+
+
+def numbers_are_gapless() -> bool:
+    """Return whether each series has every number from 1 to the last one given, once."""
+    given = fetch(
+        """
+        SELECT company_id, left(number, 7) AS series, array_agg(right(number, 6)::int ORDER BY number)
+        FROM (
+            SELECT company_id, number FROM ledger_journalentry UNION ALL SELECT company_id, number FROM ledger_purchaseorder
+            UNION ALL SELECT company_id, number FROM ledger_inventorymovement
+            UNION ALL SELECT company_id, number FROM ledger_customerchange
+        ) AS document GROUP BY 1, 2
+        """
+    )
+    last = {
+        (company, f"{series}-{year}"): number
+        for company, series, year, number in fetch("SELECT company_id, series, year, last_number FROM ledger_documentsequence")
+    }
+    return {(company, series): numbers for company, series, numbers in given} == {
+        key: list(range(1, number + 1)) for key, number in last.items()
+    }

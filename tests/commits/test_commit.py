@@ -109,7 +109,7 @@ def test_a_batch_takes_a_constant_number_of_statements(gate: Gate, django_assert
 
 def test_log_only_proposals_never_get_a_commit() -> None:
     gate = make_gate(is_log_only=True)
-    proposal = gate.order("100.00")
+    proposal = gate.approved_order()
 
     assert run() == Counts()
 

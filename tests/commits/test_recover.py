@@ -249,7 +249,6 @@ def test_same_key_with_another_payload_is_a_conflict(gate: Gate) -> None:
     run()
 
     commit = commit_of(proposal)
-    assert (commit.state, commit.is_retryable) == ("failed", False)
-    assert commit.code in {"key_conflict", "idempotency_conflict"}
+    assert (commit.state, commit.code, commit.is_retryable) == ("failed", "key_reused", False)
     assert connector_for(COMPANY).level is Level.A
     assert landed_orders(proposal) == []

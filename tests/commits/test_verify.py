@@ -10,14 +10,13 @@ import identity.services
 from commits import services
 from commits.models import Attempt
 from commits.records import Counts
-from identity.models import Agent
 from kernel.canonical import canonical_bytes, parse_json
 from kernel.clock import now as clock_now
-from ledger.masters import BudgetMaster, load_budgets
-from ledger.services import close_period, set_vendor_bank_fingerprint, set_vendor_status
+from ledger.services import close_period, place_staff_order, set_vendor_bank_fingerprint, set_vendor_status
 from ledger.states import VendorStatus
 from proposals.models import Feedback, Proposal
-from tests.builders.commits import Gate, as_owner, commit_of, kinds, landed_orders, last_event, outcome_of, run
+from tests.builders import ledger
+from tests.builders.commits import Gate, as_owner, commit_of, kinds, landed_orders, last_event, make_gate, outcome_of, run
 from tests.builders.identity import COMPANY, actor
 
 pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
@@ -106,7 +105,7 @@ def test_lowered_ceiling_lets_the_earlier_ones_through(gate: Gate) -> None:
 
 def test_approver_who_became_the_owner_voids(gate: Gate) -> None:
     proposal = gate.approved_order()
-    Agent.objects.filter(pk=gate.cast.agent.pk).update(owner=gate.cast.alice)
+    as_owner("UPDATE identity_agent SET owner_id = %s WHERE id = %s", [gate.cast.alice.pk, gate.cast.agent.pk])
     run()
     assert_voided(proposal, "approver_excluded")
 
@@ -137,11 +136,16 @@ def test_blocked_vendor_voids_only_its_own(gate: Gate) -> None:
     assert_voided(proposal, "drift")
 
 
-def test_spent_budget_is_material(gate: Gate) -> None:
-    from kernel.money import Money
+def spend(amount: str) -> None:
+    """Let the ERP's own people spend this much of the budget."""
+    action = ledger.order(lines=(("I1", "1", amount),))
+    place_staff_order(company=COMPANY, action=action, written_by="staff", now=clock_now())
 
+
+def test_spent_budget_is_material() -> None:
+    gate = make_gate(budget="10000.00")
     proposal = gate.approved_order("5000.00")
-    load_budgets(COMPANY, [BudgetMaster("CC1", 2026, Money.parse("4999.99", "EUR"))])
+    spend("5000.01")
 
     run()
 
@@ -149,21 +153,20 @@ def test_spent_budget_is_material(gate: Gate) -> None:
     assert "revision" in Feedback.objects.get(proposal=proposal).comment
 
 
-def test_drift_of_one_lets_the_others_land(gate: Gate) -> None:
-    from kernel.money import Money
-
+def test_drift_of_one_lets_the_others_land() -> None:
+    gate = make_gate(budget="10000.00")
     small, large = gate.approved_order("2000.00"), gate.approved_order("5000.00")
-    load_budgets(COMPANY, [BudgetMaster("CC1", 2026, Money.parse("4000.00", "EUR"))])
+    spend("7000.00")
     run()
     assert commit_of(small).state == "succeeded"
     assert_voided(large, "material_drift")
 
 
-def test_budget_that_runs_out_within_one_batch(gate: Gate) -> None:
-    from kernel.money import Money
-
-    first, second = gate.approved_order("3000.00"), gate.approved_order("3000.00")
-    load_budgets(COMPANY, [BudgetMaster("CC1", 2026, Money.parse("4000.00", "EUR"))])
+def test_budget_that_runs_out_within_one_batch() -> None:
+    gate = make_gate(budget="10000.00")
+    first, second = gate.approved_order("6000.00"), gate.approved_order("6000.00")
     run()
-    assert sorted([commit_of(first).state, commit_of(second).state]) == ["failed", "succeeded"]
+    assert commit_of(first).state == "succeeded"
+    refused = commit_of(second)
+    assert (refused.state, refused.code) == ("failed", "budget_exceeded")
     assert len(landed_orders()) == 1

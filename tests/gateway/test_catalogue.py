@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from gateway.catalogue import TOOLS, get_tool, get_write_tool, privileged_tools, read_tools, write_tools

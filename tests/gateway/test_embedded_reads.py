@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -202,7 +202,7 @@ def test_an_erp_that_does_not_answer_is_unavailable(connector: EmbeddedConnector
         lambda: connector.find_many([]),
         lambda: connector.trial_balance(COMPANY),
         lambda: connector.read_back_many(COMPANY, ["PO-2026-000001"]),
-        lambda: list(connector.extract(COMPANY, None, datetime.max)),
+        lambda: list(connector.extract(COMPANY, None, datetime.max.replace(tzinfo=UTC))),
         connector.companies,
     ]
     for call in calls:

@@ -58,6 +58,18 @@ def test_a_write_lands_as_approved(connector: EmbeddedConnector, instant: dateti
 
 
 @pytest.mark.parametrize("name", PAYLOADS)
+def test_extract_tells_amount_and_counterparty_as_the_gate_saw_them(connector: EmbeddedConnector, instant: datetime, name: str) -> None:
+    tool = get_write_tool(name)
+    effect = tool.effect(tool.validate(PAYLOADS[name]()), COMPANY, connector)
+    outcome = write(connector, name, PAYLOADS[name](), instant)
+    (row,) = [row for row in connector.extract(COMPANY, instant, instant + timedelta(1)) if row.document == outcome.document]
+    assert (row.tool, row.total_minor, row.currency) == (name, effect.amount.minor, effect.amount.currency)
+    assert row.counterparty == effect.counterparty
+    # A customer change has no date of its own in the payload: the ERP dates it when it is written.
+    assert name == "update_customer" or row.effective_on == effect.effective_on
+
+
+@pytest.mark.parametrize("name", PAYLOADS)
 def test_a_replay_lands_nothing_twice(connector: EmbeddedConnector, instant: datetime, name: str) -> None:
     request = write_request(name, PAYLOADS[name]())
     (first,) = connector.commit_many([request], now=instant)
@@ -77,9 +89,7 @@ def test_the_same_key_with_another_payload_is_a_conflict(connector: EmbeddedConn
     assert outcome.document == ""
 
 
-def test_a_batch_answers_in_order_and_a_refused_item_spoils_no_other(
-    connector: EmbeddedConnector, instant: datetime
-) -> None:
+def test_a_batch_answers_in_order_and_a_refused_item_spoils_no_other(connector: EmbeddedConnector, instant: datetime) -> None:
     good = write_request("create_purchase_order", order_payload())
     closed = write_request("post_journal_entry", entry_payload(effective_on="2026-03-01"))
     broken = replace(write_request("create_purchase_order", {}), action_bytes=b'{"params": 1.5}')
@@ -146,17 +156,14 @@ def test_a_customer_change_is_restored(connector: EmbeddedConnector, instant: da
     }
 
 
-def test_extract_gives_what_the_gate_wrote_sorted_and_leaves_staff_out(
-    connector: EmbeddedConnector, instant: datetime
-) -> None:
+def test_extract_gives_what_the_gate_wrote_sorted_and_leaves_staff_out(connector: EmbeddedConnector, instant: datetime) -> None:
     requests = [write_request(name, PAYLOADS[name]()) for name in PAYLOADS]
     connector.commit_many(requests, now=instant)
-    staff = entry_payload(description="By hand")
+    lines = [{"account": "1010", "debit": "5.00"}, {"account": "1000", "credit": "5.00"}]
+    staff = entry_payload(description="By hand", lines=lines)
     post_staff_entry(company=COMPANY, action=staff, written_by="erp.accounting", now=instant)
     orphan = post_staff_entry(company=COMPANY, action=staff, written_by=services.GATE, now=instant)
-    named = post_staff_entry(
-        company=COMPANY, action=staff, written_by="erp.accounting", reference=requests[0].reference, now=instant
-    )
+    named = post_staff_entry(company=COMPANY, action=staff, written_by="erp.accounting", reference=requests[0].reference, now=instant)
     rows = list(connector.extract(COMPANY, instant, instant + timedelta(seconds=1)))
     assert [row.reference for row in rows] == sorted(["", requests[0].reference, *(item.reference for item in requests)])
     by_document = {row.document: row for row in rows}
@@ -184,18 +191,14 @@ def lost(sqlstate: str | None) -> OperationalError:
     return error
 
 
-def test_without_a_connection_nothing_was_sent(
-    connector: EmbeddedConnector, instant: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_connection_nothing_was_sent(connector: EmbeddedConnector, instant: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     request = write_request("create_purchase_order", order_payload())
     monkeypatch.setattr(connections["ledger"], "ensure_connection", raising(OperationalError("refused")))
     (outcome,) = connector.commit_many([request], now=instant)
     assert (outcome.status, outcome.code, outcome.is_retryable) == (SendStatus.NOT_SENT, "erp_unreachable", True)
 
 
-def test_an_answer_that_was_lost_is_unknown(
-    connector: EmbeddedConnector, instant: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_that_was_lost_is_unknown(connector: EmbeddedConnector, instant: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     request = write_request("create_purchase_order", order_payload())
     monkeypatch.setattr(services, "execute_batch", raising(lost(None)))
     (outcome,) = connector.commit_many([request], now=instant)
@@ -216,9 +219,7 @@ def test_a_transaction_that_rolled_back_was_not_sent_except_what_landed_before(
 
 
 def test_the_faulty_connector_fails_as_told(connector: EmbeddedConnector, instant: datetime) -> None:
-    faulty = FaultyConnector(
-        connector, faults=[Fault.NOT_SENT, Fault.REFUSED, Fault.RAISES, Fault.ANSWER_LOST, Fault.RAISES_AFTER_COMMIT]
-    )
+    faulty = FaultyConnector(connector, faults=[Fault.NOT_SENT, Fault.REFUSED, Fault.RAISES, Fault.ANSWER_LOST, Fault.RAISES_AFTER_COMMIT])
     request, second = (write_request("create_purchase_order", order_payload()) for _ in range(2))
     assert faulty.commit_many([request], now=instant)[0].status is SendStatus.NOT_SENT
     assert faulty.commit_many([request], now=instant)[0].status is SendStatus.REFUSED

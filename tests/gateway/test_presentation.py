@@ -75,9 +75,7 @@ def test_every_effect_is_money_on_a_date(name: str) -> None:
 def test_an_order() -> None:
     presented = present("create_purchase_order", order_payload(), stub(**{"item_name:P-1009": "Ball bearing 6001"}))
     # The larger line is named although it stands second.
-    assert presented.headline == (
-        "Order 37.5 × Hub, rear and 1 more line from Rheinland Stahlhandel GmbH for 1,250.90 EUR"
-    )
+    assert presented.headline == ("Order 37.5 × Hub, rear and 1 more line from Rheinland Stahlhandel GmbH for 1,250.90 EUR")
     assert presented.counterparty_name == "Rheinland Stahlhandel GmbH"
     assert presented.facts == (
         ("Vendor", "70001 Rheinland Stahlhandel GmbH"),
@@ -288,6 +286,7 @@ def test_a_release() -> None:
     assert [(item.code, item.severity.value, item.expected) for item in presented.preconditions] == [
         ("period_open", "hard", "open"),
         ("stock_left", "material", "40"),
+        ("standard_cost_unchanged", "material", "31.08"),
         ("budget_left:4010", "material", "1243.20"),
     ]
     found = effect("release_inventory", release_payload())
@@ -323,8 +322,10 @@ def test_a_release_of_an_unknown_item_has_no_effect() -> None:
         ({"payment_terms_days": 30}, "Change payment terms from 14 days to 30 days of Radhaus Kiel", 0),
         (
             {"credit_limit": "26000", "payment_terms_days": 30, "status": "on_hold"},
-            "Change credit limit from 25,000.00 EUR to 26,000.00 EUR, payment terms from 14 days to 30 days"
-            " and status from active to on hold of Radhaus Kiel",
+            (
+                "Change credit limit from 25,000.00 EUR to 26,000.00 EUR, payment terms from 14 days to 30 days"
+                " and status from active to on hold of Radhaus Kiel"
+            ),
             100_000,
         ),
     ],
@@ -340,9 +341,7 @@ def test_a_customer_change(changes: dict[str, Any], headline: str, minor: int) -
 
 def test_a_customer_change_shows_before_and_after() -> None:
     presented = present("update_customer", customer_payload())
-    assert presented.table.rows == (
-        {"field": "Credit limit", "before": "25,000.00 EUR", "after": "35,000.00 EUR"},
-    )
+    assert presented.table.rows == ({"field": "Credit limit", "before": "25,000.00 EUR", "after": "35,000.00 EUR"},)
 
 
 def test_a_customer_change_needs_the_present_version_and_a_difference() -> None:

@@ -32,9 +32,7 @@ OPERATIONS: dict[str, Operation] = {
     "suspend": lambda agent, by: services.suspend_agent(agent_id=agent.pk, actor=by, now=now(), reason="odd orders"),
     "resume": lambda agent, by: services.resume_agent(agent_id=agent.pk, actor=by, now=now()),
     "decommission": lambda agent, by: services.decommission_agent(agent_id=agent.pk, actor=by, now=now()),
-    "renew": lambda agent, by: services.renew_agent(
-        agent_id=agent.pk, expires_on=now().date() + timedelta(days=200), actor=by, now=now()
-    ),
+    "renew": lambda agent, by: services.renew_agent(agent_id=agent.pk, expires_on=now().date() + timedelta(days=200), actor=by, now=now()),
     "edit": lambda agent, by: services.edit_agent(
         agent_id=agent.pk, purpose="Another", runtime="Elsewhere", model="m", model_version="2", actor=by, now=now()
     ),
@@ -186,9 +184,7 @@ def test_a_colleague_sees_the_agent_but_does_not_manage_it(alice: User, dora: Us
     assert kinds() == [*before, "agent:refused"]
 
 
-@pytest.mark.parametrize(
-    "nobody", [Actor.system("worker"), Actor(ActorKind.AGENT, "agent_x"), Actor.human(0), Actor(ActorKind.HUMAN, "x")]
-)
+@pytest.mark.parametrize("nobody", [Actor.system("worker"), Actor(ActorKind.AGENT, "agent_x"), Actor.human(0), Actor(ActorKind.HUMAN, "x")])
 def test_only_people_manage_agents(agent: Agent, nobody: Actor) -> None:
     with pytest.raises(PermissionRefused):
         OPERATIONS["suspend"](agent, nobody)

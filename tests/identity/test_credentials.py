@@ -158,7 +158,7 @@ def test_a_decommissioned_agent_gets_no_key(alice: User, agent: Agent) -> None:
         "UPDATE identity_credential SET jwk = '{}'",
         "UPDATE identity_credential SET algorithm = 'RS256'",
         "UPDATE identity_credential SET not_after = not_after + interval '1 year'",
-        "UPDATE identity_credential SET jwk = jwk || '{\"d\": \"x\"}'",
+        'UPDATE identity_credential SET jwk = jwk || \'{"d": "x"}\'',
         "DELETE FROM identity_credential",
     ],
 )

@@ -7,5 +7,5 @@ from tests.builders import ledger as build
 
 @pytest.fixture
 def company(db: None) -> str:
-    """A company in the ledger; the test must allow the ledger database."""
+    """Return the code of a company in the ledger; the test must allow the ledger database."""
     return build.open_company()

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
-from django.http import HttpResponse
 from django.test import Client
 from joserfc.jwk import ECKey
 
@@ -22,6 +21,8 @@ from kernel.canonical import parse_json, to_json_text
 from tests.builders import identity
 from tests.builders.proposals import COMPANY, PlainErp, PlainGate, a_key, a_purchase_order, routed_by
 
+# Django's test client adds `json` to its responses, which the type of a response does not know.
+Reply: TypeAlias = Any
 # Everything that a refused attempt could have left behind.
 WATCHED = (
     "proposals.Proposal",
@@ -47,17 +48,17 @@ class Door:
     def holding(self, action: str = "propose", tool: str = "create_purchase_order", **more: Any) -> Door:
         return Door(self.agent, self.key, identity.access_token(self.agent, self.key, action, tool, **more))
 
-    def get(self, path: str, **query: Any) -> HttpResponse:
+    def get(self, path: str, **query: Any) -> Reply:
         return Client().get(f"/api/v1/{path}", query, headers=self._headers())
 
-    def post(self, path: str, body: object = None, *, key: str | None = None, text: str | None = None) -> HttpResponse:
+    def post(self, path: str, body: object = None, *, key: str | None = None, text: str | None = None) -> Reply:
         extra = {} if key is None else {"Idempotency-Key": key}
         content = text if text is not None else to_json_text(body if body is not None else {})
         return Client().post(
             f"/api/v1/{path}", content, content_type="application/json", headers={**self._headers(), **extra}
         )
 
-    def propose(self, payload: dict[str, Any] | None = None, *, key: str | None = None, **fields: Any) -> HttpResponse:
+    def propose(self, payload: dict[str, Any] | None = None, *, key: str | None = None, **fields: Any) -> Reply:
         return self.post("proposals", a_body(payload, **fields), key=a_key() if key is None else key)
 
     def _headers(self) -> dict[str, str]:
@@ -72,6 +73,17 @@ def a_body(payload: dict[str, Any] | None = None, **fields: Any) -> dict[str, An
         "payload": payload if payload is not None else a_purchase_order(),
         **fields,
     }
+
+
+def bounded_door(owner: User, *, is_active: bool = True, **bounds: Any) -> Door:
+    """Return an agent whose grant for orders has these bounds; each ceiling is at most the one for the longer period."""
+    largest = 10_000_000_00
+    for name in ("ceiling_30_days_minor", "ceiling_day_minor", "ceiling_minor"):
+        largest = bounds[name] = min(bounds.get(name, largest), largest)
+    agent, key = identity.make_agent(owner), identity.make_key()
+    identity.make_credential(agent, key)
+    identity.make_grant(agent, is_active=is_active, bounds=identity.terms(**bounds))
+    return Door(agent, key).holding()
 
 
 def row_counts() -> dict[str, int]:
@@ -92,9 +104,9 @@ def only_refused(code: str, kind: str = "proposal:refused") -> Iterator[None]:
     assert record["outcome"] == {"status": "refused", "code": code}
 
 
-def problem(response: HttpResponse, status: int, code: str) -> dict[str, Any]:
+def problem(response: Reply, status: int, code: str) -> dict[str, Any]:
     """Return the problem document, after checking its form."""
-    document: dict[str, Any] = response.json()  # type: ignore[attr-defined]
+    document: dict[str, Any] = response.json()
     assert (response.status_code, document.get("code")) == (status, code), document
     assert response["Content-Type"] == "application/problem+json"
     assert document["status"] == status
@@ -110,6 +122,8 @@ def paths(document: dict[str, Any]) -> list[str]:
 @pytest.fixture(autouse=True)
 def _agents_urls(settings: Any) -> None:
     settings.ROOT_URLCONF = "tests.proposals.urls"
+    # Every test client builds the middleware anew, and WhiteNoise looks at each static file when it is built.
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
 
 
 @pytest.fixture(autouse=True)

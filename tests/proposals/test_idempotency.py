@@ -7,14 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
-from django.db import connection
+from django.contrib.auth.models import User
+from django.db import connections
 
 from audit.models import Event
 from proposals.body import parse_key
 from proposals.errors import IdempotencyKeyInvalid
 from proposals.models import Proposal
 from tests.builders.proposals import PlainErp, a_purchase_order, an_order_over
-from tests.proposals.conftest import Door, a_body, only_refused, problem, row_counts
+from tests.proposals.conftest import Door, a_body, bounded_door, only_refused, problem, row_counts
 
 pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
 
@@ -87,7 +88,7 @@ def test_sixteen_at_once_make_one_proposal(door: Door) -> None:
             answer = response.json()
             return response.status_code, answer.get("id") or answer["code"]
         finally:
-            connection.close()
+            connections.close_all()
 
     with ThreadPoolExecutor(16) as threads:
         answers = list(threads.map(knock, range(16)))
@@ -103,18 +104,16 @@ def test_sixteen_at_once_make_one_proposal(door: Door) -> None:
 
 
 @pytest.mark.django_db(databases=["default", "ledger"], transaction=True)
-def test_sixteen_at_once_under_a_ceiling_never_exceed_it(door: Door) -> None:
-    from identity.models import Grant
-
-    Grant.objects.filter(agent=door.agent, tool="create_purchase_order").update(ceiling_day_minor=500_00)
+def test_sixteen_at_once_under_a_ceiling_never_exceed_it(alice: User) -> None:
+    door = bounded_door(alice, ceiling_day_minor=500_00)
     start = Barrier(16)
 
     def knock(index: int) -> int:
         try:
             start.wait()
-            return door.propose(an_order_over("100.00"), key=f"k-{index}").status_code
+            return int(door.propose(an_order_over("100.00"), key=f"k-{index}").status_code)
         finally:
-            connection.close()
+            connections.close_all()
 
     with ThreadPoolExecutor(16) as threads:
         statuses = Counter(threads.map(knock, range(16)))

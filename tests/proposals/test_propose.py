@@ -18,8 +18,8 @@ from kernel.clock import now
 from proposals.documents import ProposalDocument
 from proposals.models import Proposal
 from tests.builders import identity
-from tests.builders.proposals import PlainErp, PlainGate, a_journal_entry, a_key, a_purchase_order, an_order_over
-from tests.proposals.conftest import Door, a_body, only_refused, paths, problem, row_counts
+from tests.builders.proposals import PlainErp, PlainGate, a_journal_entry, a_key, a_purchase_order, an_order_over, submit
+from tests.proposals.conftest import Door, a_body, bounded_door, only_refused, paths, problem, row_counts
 
 pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
 
@@ -86,10 +86,7 @@ def test_nobody_elsewhere_can_have_asked(door: Door) -> None:
 
 
 def test_a_log_only_grant_proposes_what_is_never_committed(alice: User) -> None:
-    agent, key = identity.make_agent(alice), identity.make_key()
-    identity.make_credential(agent, key)
-    identity.make_grant(agent, is_active=False)
-    answer = Door(agent, key).holding().propose().json()
+    answer = bounded_door(alice, is_active=False).propose().json()
     assert (answer["is_log_only"], answer["status"]) == (True, "pending")
 
 
@@ -152,14 +149,15 @@ def test_another_media_type_is_refused(door: Door) -> None:
     headers = identity.bearer(door.token) | {"Idempotency-Key": a_key()}
     with only_refused("unsupported_media_type"):
         response = Client().post("/api/v1/proposals", "tool=1", content_type="text/plain", headers=headers)
-        problem(response, 415, "unsupported_media_type")  # type: ignore[arg-type]
+        problem(response, 415, "unsupported_media_type")
 
 
 def test_an_unbalanced_entry_is_refused(door: Door) -> None:
     lines = [{"account": "6300", "cost_centre": "4100", "debit": "120.00"}, {"account": "3500", "credit": "119.99"}]
     body = a_body(a_journal_entry(lines=lines), tool="post_journal_entry")
+    holder = door.holding(tool="post_journal_entry")
     with only_refused("unbalanced_entry"):
-        problem(door.holding(tool="post_journal_entry").post("proposals", body, key=a_key()), 422, "unbalanced_entry")
+        problem(holder.post("proposals", body, key=a_key()), 422, "unbalanced_entry")
 
 
 def test_a_closed_period_is_refused(door: Door, erp: PlainErp) -> None:
@@ -189,7 +187,7 @@ def test_nobody_to_decide_means_no_proposal(door: Door, gate: PlainGate) -> None
         ({"action": "read", "tool": "check_budget"}, {}),
     ],
 )
-def test_a_token_for_something_else_is_refused(door: Door, token: dict[str, str], fields: dict[str, str]) -> None:
+def test_a_token_for_something_else_is_refused(door: Door, token: dict[str, Any], fields: dict[str, Any]) -> None:
     holder = door.holding(**token)
     with only_refused("token_scope"):
         problem(holder.propose(**fields), 403, "token_scope")
@@ -205,28 +203,29 @@ def test_a_privileged_tool_cannot_be_proposed(door: Door) -> None:
     [
         ({"ceiling_minor": 100_00}, ["100.01"], "ceiling_per_write"),
         ({"ceiling_day_minor": 250_00}, ["150.00", "100.01"], "ceiling_day"),
-        ({"ceiling_30_days_minor": 250_00}, ["150.00", "100.01"], "ceiling_30_days"),
         ({"count_per_hour": 2}, ["1.00", "1.00", "1.00"], "count_per_hour"),
         ({"vendors": ["1496"]}, ["1.00"], "grant_vendor"),
         ({"cost_centres": ["9999"]}, ["1.00"], "grant_cost_centre"),
     ],
 )
 def test_what_lies_outside_the_grant_is_refused(alice: User, bounds: dict[str, Any], orders: list[str], code: str) -> None:
-    agent, key = identity.make_agent(alice), identity.make_key()
-    identity.make_credential(agent, key)
-    identity.make_grant(agent, bounds=identity.terms(**bounds))
-    door = Door(agent, key).holding()
+    door = bounded_door(alice, **bounds)
     for amount in orders[:-1]:
         assert door.propose(an_order_over(amount)).status_code == 202
     with only_refused(code):
         problem(door.propose(an_order_over(orders[-1])), 403, code)
 
 
+def test_thirty_days_are_summed_up(alice: User) -> None:
+    door = bounded_door(alice, ceiling_30_days_minor=250_00, valid_from=now() - timedelta(days=60))
+    submit(door.principal(), payload=an_order_over("150.00"), now=now() - timedelta(days=29))
+    with only_refused("ceiling_30_days"):
+        problem(door.propose(an_order_over("100.01")), 403, "ceiling_30_days")
+    assert door.propose(an_order_over("100.00")).status_code == 202
+
+
 def test_ceilings_are_free_again_when_a_proposal_is_withdrawn_but_not_the_hourly_count(alice: User) -> None:
-    agent, key = identity.make_agent(alice), identity.make_key()
-    identity.make_credential(agent, key)
-    identity.make_grant(agent, bounds=identity.terms(ceiling_day_minor=100_00, count_per_hour=2))
-    door = Door(agent, key).holding()
+    door = bounded_door(alice, ceiling_day_minor=100_00, count_per_hour=2)
     first = door.propose(an_order_over("100.00")).json()
     problem(door.propose(an_order_over("100.00")), 403, "ceiling_day")
     door.post(f"proposals/{first['id']}/withdraw")
@@ -244,6 +243,8 @@ def test_a_suspended_agent_is_refused_at_its_next_request(door: Door, alice: Use
     identity_services.suspend_agent(agent_id=door.agent.pk, actor=identity.actor(alice), now=now(), reason="Odd orders")
     with only_refused("agent_suspended"):
         problem(door.propose(), 403, "agent_suspended")
+    event = Event.objects.get(kind="proposal:refused")
+    assert (event.actor_id, event.tool, event.company) == (door.agent.public_id, "create_purchase_order", "DE01")
 
 
 def test_without_a_token_nothing_happens_and_nothing_is_recorded(door: Door) -> None:
@@ -263,7 +264,7 @@ def test_a_forged_token_is_refused_and_recorded(door: Door) -> None:
 
 def test_another_method_is_refused(door: Door) -> None:
     response = Client().delete("/api/v1/proposals", headers=identity.bearer(door.token))
-    problem(response, 405, "method_not_allowed")  # type: ignore[arg-type]
+    problem(response, 405, "method_not_allowed")
 
 
 def test_a_wake_up_is_written_in_the_same_transaction(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

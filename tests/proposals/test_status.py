@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from django.db import transaction
 
@@ -22,12 +24,14 @@ pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
 PERSON = Actor.human(1)
 
 
-def decide(proposal_id: str, to: ProposalState, feedback: FeedbackNote | None = None) -> Proposal:
+def decide(
+    proposal_id: str, to: ProposalState, feedback: FeedbackNote | None = None, *, at: datetime | None = None
+) -> Proposal:
     kinds = {"rejected": ProposalEvent.REJECTED, "changes_requested": ProposalEvent.CHANGES_REQUESTED}
     with transaction.atomic():
         proposal = lock_proposal(decode(Prefix.PROPOSAL, proposal_id))
         kind = kinds.get(to.value, ProposalEvent.REJECTED)
-        return services.resolve(proposal=proposal, to=to, actor=PERSON, now=now(), kind=kind, feedback=feedback)
+        return services.resolve(proposal=proposal, to=to, actor=PERSON, now=at or now(), kind=kind, feedback=feedback)
 
 
 def test_another_agents_proposal_is_not_there(door: Door, other_door: Door) -> None:

@@ -51,8 +51,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  note: {limitation}")
         if verification.holds:
             self.stdout.write(
-                f"The chain holds: {verification.sealed} events, no gap, {verification.checkpoints} checkpoints, "
-                f"root {verification.root}."
+                f"The chain holds: {verification.sealed} events, no gap, {verification.checkpoints} checkpoints, root {verification.root}."
             )
         else:
             self.stdout.write(f"THE CHAIN DOES NOT HOLD: {len(verification.findings.problems)} problems.")

@@ -25,9 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("proposal", nargs="?", default="", help="the proposal's id (prop_…)")
         parser.add_argument("--latest", action="store_true", help="the newest committed proposal")
         parser.add_argument("--output", type=Path, help="file to write (default: countersign-<proposal>.zip)")
-        parser.add_argument(
-            "--wait", type=float, default=15.0, metavar="SECONDS", help="wait for the events to be sealed (default: 15)"
-        )
+        parser.add_argument("--wait", type=float, default=15.0, metavar="SECONDS", help="wait for the events to be sealed (default: 15)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Build, write, record."""
@@ -39,9 +37,7 @@ class Command(BaseCommand):
             if not proposal:
                 raise CommandError("No proposal has been committed yet.")
         try:
-            bundle = export_bundle(
-                proposal=proposal, actor=Actor.system("evidence_bundle"), now=now(), wait_seconds=options["wait"]
-            )
+            bundle = export_bundle(proposal=proposal, actor=Actor.system("evidence_bundle"), now=now(), wait_seconds=options["wait"])
         except DomainError as error:
             raise CommandError(str(error)) from error
         output = options["output"] or Path(bundle.file_name)

@@ -1,0 +1,109 @@
+"""The browser for tests of the console: the system's Chromium over a live server with the sample data.
+
+Each page under test is watched: errors on its console, violations of the content security policy and failed requests fail the test.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.test.utils import override_settings
+from playwright.sync_api import Browser, BrowserContext, Page
+from pytest_django.live_server_helper import LiveServer
+
+from tests.builders.console import Installation, sample_installation
+
+ARTIFACTS = Path(__file__).resolve().parents[2] / "test-artifacts"
+WATCH = (
+    "window.__csp = []; document.addEventListener('securitypolicyviolation',"
+    " (event) => window.__csp.push([event.effectiveDirective, event.blockedURI, event.sourceFile]))"
+)
+AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WIDE = {"width": 1440, "height": 900}
+PHONE = {"width": 360, "height": 780}
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    """Return how Chromium is started: the system's where there is one, else Playwright's own."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--font-render-hinting=none"]
+    return {"args": arguments, **({"executable_path": found} if found else {})}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_static_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Serve static files as they lie in the source tree: nothing is collected for a test."""
+    plain = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    with override_settings(STORAGES=plain, STATIC_ROOT=tmp_path_factory.mktemp("static")):
+        yield
+
+
+@pytest.fixture
+def installation(transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """Return an installation with the sample data."""
+    return sample_installation(tmp_path, monkeypatch)
+
+
+class Watched:
+    """A page whose faults are collected; `check` fails the test on the first of them."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page, self.address = page, address
+        self.faults: list[str] = []
+        page.on("console", lambda message: self.faults.append(message.text) if message.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+
+    def open(self, path: str) -> Page:
+        """Go to a path of the installation."""
+        self.page.goto(f"{self.address}{path}")
+        return self.page
+
+    def check(self, *, expected: tuple[str, ...] = ()) -> None:
+        """Nothing is wrong with the page as it stands: no fault on the console, no violation, no barrier."""
+        violations = self.page.evaluate("window.__csp || []")
+        assert violations == [], f"{self.page.url}: {violations}"
+        faults = [fault for fault in self.faults if not any(text in fault for text in expected)]
+        assert faults == [], f"{self.page.url}: {faults}"
+        found = Axe().run(self.page, options={"runOnly": {"type": "tag", "values": AXE_TAGS}})
+        assert found.violations_count == 0, f"{self.page.url}\n{found.generate_report()}"
+        wider = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wider <= 0, f"{self.page.url} scrolls sideways by {wider} px"
+
+    def picture(self, name: str, *, is_full: bool = True) -> None:
+        """Keep a screenshot under test-artifacts/."""
+        ARTIFACTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=str(ARTIFACTS / f"{name}.png"), full_page=is_full)
+
+
+@pytest.fixture
+def visit(browser: Browser, live_server: LiveServer, installation: Installation) -> Iterator[Callable[..., Watched]]:
+    """Return a function that opens a browser window for one of the people, or for nobody."""
+    contexts: list[BrowserContext] = []
+
+    def opened(person: str = "", *, phone: bool = False, dark: bool = False, scripts: bool = True) -> Watched:
+        context = browser.new_context(
+            viewport=PHONE if phone else WIDE,  # type: ignore[arg-type]
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
+            has_touch=phone,
+            is_mobile=phone,
+        )
+        contexts.append(context)
+        if scripts:
+            context.add_init_script(WATCH)
+        if person:
+            context.add_cookies([{**installation.session(person), "url": live_server.url}])  # type: ignore[list-item]
+        return Watched(context.new_page(), live_server.url)
+
+    yield opened
+    for context in contexts:
+        context.close()

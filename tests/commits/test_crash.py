@@ -1,0 +1,69 @@
+"""kill -9 of a real worker process at every place that matters; another one finishes, and the order exists once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from django.db import connections
+
+from audit.models import Event
+from commits import services
+from commits.crash_points import VARIABLE, CrashPoint
+from commits.models import Attempt, Commit
+from commits.services.claiming import LEASE_SECONDS
+from config.paths import PROJECT
+from kernel.clock import now as clock_now
+from tests.builders.commits import kinds, landed_orders, make_gate
+
+pytestmark = [pytest.mark.django_db(databases=["default", "ledger"], transaction=True), pytest.mark.slow]
+
+# Where the process is killed, and whether the ERP had the order by then.
+PLACES = {
+    CrashPoint.BEFORE_CLAIM: False,
+    CrashPoint.IN_CLAIM: False,
+    CrashPoint.AFTER_CLAIM: False,
+    CrashPoint.BEFORE_SEND: False,
+    CrashPoint.AFTER_SEND: True,
+    CrashPoint.BEFORE_SETTLE: True,
+    CrashPoint.IN_SETTLE: True,
+    CrashPoint.AFTER_SETTLE: True,
+}
+
+
+def worker(crash_at: CrashPoint | None) -> int:
+    """Run one worker over the test databases in a process of its own and return its exit code."""
+    script = (
+        "import django; from django.conf import settings\n"
+        f"settings.DATABASES['default']['NAME'] = {connections['default'].settings_dict['NAME']!r}\n"
+        f"settings.DATABASES['ledger']['NAME'] = {connections['ledger'].settings_dict['NAME']!r}\n"
+        "django.setup()\n"
+        "from commits.tasks import run_commits\n"
+        "print(run_commits())\n"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **({VARIABLE: crash_at} if crash_at else {})}
+    return subprocess.run([sys.executable, "-c", script], cwd=PROJECT, env=environment, check=False, timeout=60).returncode
+
+
+@pytest.mark.parametrize("place", list(PLACES))
+def test_killed_worker_posts_nothing_twice_and_loses_nothing(place: CrashPoint) -> None:
+    proposal = make_gate().order()
+
+    assert worker(place) == -signal.SIGKILL
+    assert len(landed_orders()) == int(PLACES[place])
+
+    later = clock_now() + timedelta(seconds=LEASE_SECONDS + 1)
+    services.sweep(now=lambda: later)
+    services.sweep(now=lambda: later + timedelta(seconds=5))
+    assert worker(None) == 0
+
+    commit = Commit.objects.get()
+    assert (commit.proposal_id, commit.state) == (proposal.pk, "succeeded")
+    assert [order.reference for order in landed_orders()] == [proposal.public_id]
+    assert Attempt.objects.filter(outcome="running").count() == 0
+    assert kinds(proposal).count("commit:succeeded") == 1
+    assert Event.objects.filter(kind="commit:started").count() == commit.attempt_number
