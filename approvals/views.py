@@ -147,7 +147,7 @@ def _form(shown: Shown, user: User, sent: DecisionForm | None) -> DecisionForm:
     }
     if sent is None:
         return DecisionForm(initial=digests)
-    sent.data = {**sent.data.dict(), **digests}
+    sent.data = {**{name: sent.data.get(name, "") for name in sent.fields}, **digests}
     return sent
 
 

@@ -59,7 +59,7 @@ class Commit(models.Model):
 
     @property
     def public_id(self) -> str:
-        """Return the TypeID, e.g. cmt_01…"""
+        """Return the TypeID, which begins with cmt_."""
         return encode(Prefix.COMMIT, self.pk)
 
 

@@ -29,9 +29,7 @@ def visible_commits(user: User) -> QuerySet[Commit]:
 
 def get_commit_for(user: User, commit_id: str) -> Commit:
     """Return a commit of one of the person's companies, by TypeID; raises NotVisible or InvalidIdentifier."""
-    found = Commit.objects.select_related("proposal").filter(
-        pk=decode(Prefix.COMMIT, commit_id), company__in=companies_of(user)
-    ).first()
+    found = Commit.objects.select_related("proposal").filter(pk=decode(Prefix.COMMIT, commit_id), company__in=companies_of(user)).first()
     if found is None:
         raise NotVisible(detail=f"There is no commit {commit_id} in your companies.")
     return found
@@ -44,9 +42,7 @@ def attempts_of(commit: Commit) -> list[Attempt]:
 
 def lock_commit(key: UUID) -> Commit:
     """Return the commit with its proposal, both locked until the transaction ends; raises NotVisible."""
-    found = (
-        Commit.objects.select_for_update(no_key=True, of=("self", "proposal")).select_related("proposal").filter(pk=key).first()
-    )
+    found = Commit.objects.select_for_update(no_key=True, of=("self", "proposal")).select_related("proposal").filter(pk=key).first()
     if found is None:
         raise NotVisible(detail="There is no such commit.")
     return found

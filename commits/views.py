@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -31,14 +33,14 @@ def commits(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(state=state)
     found = page_of(rows, request.GET)
     waiting = depth(now=now)
-    oldest = waiting.pop("oldest_due_at")
+    oldest = waiting["oldest_due_at"]
     context = {
         "page": found.with_rows([commit_row(commit, now) for commit in found.rows]),
         "tabs": [
             (label, address_with(request.GET, state=value), value == (state if state in CommitState.values else ""), waiting.get(value))
             for value, label in [("", "All"), *((item.value, COMMIT_TAGS[item].word) for item in CommitState)]
         ],
-        "oldest": ago(oldest, now) if oldest else None,
+        "oldest": ago(oldest, now) if isinstance(oldest, datetime) else None,
     }
     return render(request, "commits/list.html", context)
 

@@ -37,7 +37,7 @@ class ReadReceipt(models.Model):
 
     @property
     def public_id(self) -> str:
-        """Return the TypeID, e.g. read_01…"""
+        """Return the TypeID, which begins with read_."""
         return encode(Prefix.READ, self.pk)
 
 
@@ -109,7 +109,7 @@ class Proposal(models.Model):
 
     @property
     def public_id(self) -> str:
-        """Return the TypeID, e.g. prop_01…"""
+        """Return the TypeID, which begins with prop_."""
         return encode(Prefix.PROPOSAL, self.pk)
 
     @property

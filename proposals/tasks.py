@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from kernel.clock import now
 from kernel.context import Origin, origin
-from kernel.ids import Prefix, decode
 from proposals import services
 
 EXPIRY_LIMIT = 500
@@ -20,6 +21,6 @@ def expire_due() -> int:
 
 
 def withdraw_of_decommissioned(agent_id: str) -> int:
-    """Withdraw the open proposals of a decommissioned agent and return how many there were."""
+    """Withdraw the open proposals of a decommissioned agent, named by its key, and return how many there were."""
     with origin(Origin(channel="task")):
-        return services.withdraw_of_decommissioned(agent_id=decode(Prefix.AGENT, agent_id), now=now())
+        return services.withdraw_of_decommissioned(agent_id=UUID(agent_id), now=now())

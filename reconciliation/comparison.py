@@ -39,9 +39,7 @@ class Absent:
     intended: Intended
 
 
-def merge(
-    intended: Iterable[Intended], landed: Iterable[Landed], *, scope: Scope, tally: Tally
-) -> Iterator[Finding | Absent]:
+def merge(intended: Iterable[Intended], landed: Iterable[Landed], *, scope: Scope, tally: Tally) -> Iterator[Finding | Absent]:
     """Yield every difference between the two sides, counting both into `tally`; raises OutOfOrder."""
     commits = iter(_ascending_intended(intended))
     commit = next(commits, None)

@@ -46,7 +46,7 @@ class Run(models.Model):
 
     @property
     def public_id(self) -> str:
-        """Return the TypeID, e.g. run_01…"""
+        """Return the TypeID, which begins with run_."""
         return encode(Prefix.RUN, self.pk)
 
 
@@ -86,5 +86,5 @@ class Break(models.Model):
 
     @property
     def public_id(self) -> str:
-        """Return the TypeID, e.g. brk_01…"""
+        """Return the TypeID, which begins with brk_."""
         return encode(Prefix.BREAK, self.pk)

@@ -36,7 +36,6 @@ def intended(company: str) -> Iterator[Intended]:
     """Stream every commit of a company in the order of its reference; memory stays flat."""
     connection.ensure_connection()
     with connection.chunked_cursor() as cursor:
-        cursor.itersize = CHUNK_ROWS
         cursor.execute(INTENDED, [company])
         while rows := cursor.fetchmany(CHUNK_ROWS):
             for proposal_id, commit_id, state, *rest in rows:

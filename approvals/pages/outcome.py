@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
@@ -80,9 +80,19 @@ def _approved(proposal: Proposal, outcome: Outcome | None) -> OutcomePanel:
             poll_seconds=POLL_SECONDS_MOVING,
         )
     is_moving = outcome.status in MOVING
-    common = {"tag": OUTCOME_TAGS[outcome.status], "at": at(outcome.updated_at), "links": _commit_links(proposal, outcome)}
+    panel = OutcomePanel(
+        title="Where it stands",
+        tag=OUTCOME_TAGS[outcome.status],
+        sentence="",
+        at=at(outcome.updated_at),
+        document=outcome.document,
+        is_moving=is_moving,
+        is_news=not is_moving,
+        poll_seconds=POLL_SECONDS_MOVING if is_moving else 0,
+        links=_commit_links(proposal, outcome),
+    )
     if outcome.status == OutcomeStatus.COMMITTED:
-        return _committed(outcome, common)
+        return _committed(outcome, panel)
     sentences = {
         OutcomeStatus.QUEUED: "The commit waits for its turn; this page updates itself.",
         OutcomeStatus.IN_FLIGHT: "The commit is being sent; this page updates itself.",
@@ -90,23 +100,15 @@ def _approved(proposal: Proposal, outcome: Outcome | None) -> OutcomePanel:
         OutcomeStatus.FAILED: f"The ERP refused it{_retry(outcome)}. Nothing was written.",
         OutcomeStatus.LOGGED: "The agent's grant is log-only: the approval is recorded and nothing is written.",
     }
-    return OutcomePanel(
-        title="Where it stands",
-        sentence=sentences[OutcomeStatus(outcome.status)],
-        document=outcome.document,
-        is_moving=is_moving,
-        is_news=not is_moving,
-        poll_seconds=POLL_SECONDS_MOVING if is_moving else 0,
-        said=[text for text in (outcome.detail, f"Code {outcome.code}" if outcome.code else "") if text],
-        **common,
-    )
+    said = [text for text in (outcome.detail, f"Code {outcome.code}" if outcome.code else "") if text]
+    return replace(panel, sentence=sentences[OutcomeStatus(outcome.status)], said=said)
 
 
 def _retry(outcome: Outcome) -> str:
     return "; an operator may try again" if outcome.data.get("is_retryable") else ""
 
 
-def _committed(outcome: Outcome, common: dict[str, Any]) -> OutcomePanel:
+def _committed(outcome: Outcome, panel: OutcomePanel) -> OutcomePanel:
     found = [
         Difference(str(item.get("field", "")).strip("/"), str(item.get("approved", "")), str(item.get("landed", "")))
         for item in outcome.data.get("differences", [])
@@ -117,16 +119,14 @@ def _committed(outcome: Outcome, common: dict[str, Any]) -> OutcomePanel:
     else:
         read_back = Tag("Read back", Tone.GOOD, "check")
         words = "Read back from the ERP and compared field by field: exactly as approved."
-    return OutcomePanel(
+    return replace(
+        panel,
         title="Landed in the ERP",
         sentence="is the document in the ERP." if outcome.document else "It landed.",
-        document=outcome.document,
-        is_news=True,
         read_back=read_back,
         read_back_sentence=words,
         differences=found,
         differences_caption="Fields that differ",
-        **common,
     )
 
 

@@ -60,9 +60,7 @@ def _claim_singly(*, now: datetime, worker: str, limit: int) -> list[Claimed]:
         except Exception as error:
             logger.exception("commit %s could not be claimed", key)
             attempts = Commit.objects.filter(pk=key).values_list("attempt_number", flat=True).get()
-            statements.freeze(
-                [key], code="claim_failed", detail=f"{type(error).__name__}: {error}", not_before=now + backoff(attempts + 4)
-            )
+            statements.freeze([key], code="claim_failed", detail=f"{type(error).__name__}: {error}", not_before=now + backoff(attempts + 4))
     return claimed
 
 
@@ -93,9 +91,7 @@ def _start(rows: Sequence[Commit], verdicts: Mapping[UUID, Verdict], *, now: dat
         return []
     deadline = time.monotonic() + LEASE_SECONDS
     numbers = statements.start([row.pk for row in rows], lease_until=now + timedelta(seconds=LEASE_SECONDS), now=now)
-    Attempt.objects.bulk_create(
-        [Attempt(commit=row, number=numbers[row.pk], worker=worker, started_at=now) for row in rows]
-    )
+    Attempt.objects.bulk_create([Attempt(commit=row, number=numbers[row.pk], worker=worker, started_at=now) for row in rows])
     record_outcomes([NewOutcome(proposal_id=row.proposal_id, status=OutcomeStatus.IN_FLIGHT) for row in rows], now=now)
     audit.services.record_many(
         [
@@ -155,9 +151,7 @@ def _freeze(rows: Sequence[Commit], verdicts: Mapping[UUID, Verdict], *, now: da
 
 
 def _refuse(row: Commit, verdict: Verdict, *, now: datetime) -> None:
-    advance(
-        row, CommitState.FAILED, transitions=TRANSITIONS, code=verdict.code, detail=verdict.reason, is_retryable=False, settled_at=now
-    )
+    advance(row, CommitState.FAILED, transitions=TRANSITIONS, code=verdict.code, detail=verdict.reason, is_retryable=False, settled_at=now)
     if verdict.finding is Finding.VOIDED:
         proposals.services.void(proposal=row.proposal, actor=ACTOR, now=now, code=verdict.code, reason=verdict.reason)
     record_outcomes(

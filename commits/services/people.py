@@ -53,9 +53,7 @@ def retry(*, commit_id: str, user: User, actor: Actor, now: datetime) -> Commit:
     return commit
 
 
-def resolve_by_person(
-    *, commit_id: str, user: User, actor: Actor, now: datetime, document: str | None, comment: str
-) -> Commit:
+def resolve_by_person(*, commit_id: str, user: User, actor: Actor, now: datetime, document: str | None, comment: str) -> Commit:
     """An unknown commit is settled on a person's word: it landed as `document`, or with None it definitely did not.
 
     The word is checked as far as the ERP can tell: the document must exist and name the proposal, and a write that is found under the

@@ -67,9 +67,7 @@ def _send_to(connector: Connector, batch: Sequence[Claimed], *, now: datetime) -
     return settlements + stopped
 
 
-def _checked(
-    connector: Connector, batch: Sequence[Claimed], *, now: datetime
-) -> tuple[list[Claimed], list[Settlement]]:
+def _checked(connector: Connector, batch: Sequence[Claimed], *, now: datetime) -> tuple[list[Claimed], list[Settlement]]:
     """Return who may be sent, and settlements for those whose preconditions drifted or could not be asked."""
     if not batch:
         return [], []
@@ -144,9 +142,7 @@ def _unknown(key: UUID, detail: str) -> WriteOutcome:
     return WriteOutcome(key=key, status=SendStatus.UNKNOWN, code="answer_lost", detail=detail)
 
 
-def _ended(
-    connector: Connector, batch: Sequence[Claimed], outcomes: Sequence[WriteOutcome], *, now: datetime
-) -> list[Settlement]:
+def _ended(connector: Connector, batch: Sequence[Claimed], outcomes: Sequence[WriteOutcome], *, now: datetime) -> list[Settlement]:
     pairs = list(zip(batch, outcomes, strict=True))
     posted = [pair for pair in pairs if pair[1].status in (SendStatus.POSTED, SendStatus.REPLAYED)]
     others = [pair for pair in pairs if pair[1].status not in (SendStatus.POSTED, SendStatus.REPLAYED)]
@@ -188,6 +184,4 @@ def _failed_before_sending(claim: Claimed, error: Exception, *, now: datetime) -
     detail = str(error) or type(error).__name__
     if isinstance(error, ErpUnavailable) or claim.attempt_number < DEFECT_ATTEMPTS_MAX:
         return deferred(claim, code=code, detail=detail, now=now)
-    return Settlement(
-        claim=claim, to=CommitState.FAILED, attempt=AttemptOutcome.NOT_SENT, code=code, detail=detail, is_retryable=True
-    )
+    return Settlement(claim=claim, to=CommitState.FAILED, attempt=AttemptOutcome.NOT_SENT, code=code, detail=detail, is_retryable=True)

@@ -84,9 +84,7 @@ def _settle(settlements: Sequence[Settlement], *, now: datetime, actor: Actor) -
                 )
         record_outcomes([_outcome(item) for item in current], now=now)
         crash_point(CrashPoint.IN_SETTLE)
-        events = [
-            event for item in current for event in _events(item, rows, receipts.get(item.claim.commit_id), now=now, actor=actor)
-        ]
+        events = [event for item in current for event in _events(item, rows, receipts.get(item.claim.commit_id), now=now, actor=actor)]
         audit.services.record_many(events)
     return _counts(current, ignored=len(settlements) - len(current))
 
@@ -155,9 +153,7 @@ def _outcome(item: Settlement) -> NewOutcome:
     )
 
 
-def _events(
-    item: Settlement, rows: Mapping[UUID, Commit], receipt: Receipt | None, *, now: datetime, actor: Actor
-) -> list[NewEvent]:
+def _events(item: Settlement, rows: Mapping[UUID, Commit], receipt: Receipt | None, *, now: datetime, actor: Actor) -> list[NewEvent]:
     row = rows[item.claim.commit_id]
     subject = subject_of(row.proposal, row)
     digest = row.proposal.payload_digest

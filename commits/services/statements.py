@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -14,6 +15,8 @@ from django.db import connection
 from commits.records import Settlement
 from commits.states import TRANSITIONS, CommitState
 from kernel.errors import StateConflict
+
+Values = dict[str, Any]
 
 OPEN = """
 INSERT INTO commits_commit
@@ -83,14 +86,15 @@ def approved_without_commit(*, since: datetime | None, limit: int) -> list[tuple
     """Return id and company of approved proposals that nobody opened a commit for, oldest first."""
     statement = WITHOUT_COMMIT.format(since=SINCE if since else "")
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"since": since, "limit": limit})
+        values: Values = {"since": since, "limit": limit}
+        cursor.execute(statement, values)
         return list(cursor.fetchall())
 
 
 def insert_commits(*, commits: Sequence[UUID], proposals: Sequence[UUID], connections: Sequence[str], now: datetime) -> list[UUID]:
     """Insert a queued commit per proposal and return the proposals that got one; those that already had one are left alone."""
     with connection.cursor() as cursor:
-        values = {"ids": list(commits), "proposals": list(proposals), "connections": list(connections), "now": now}
+        values: Values = {"ids": list(commits), "proposals": list(proposals), "connections": list(connections), "now": now}
         cursor.execute(OPEN, values)
         return [row[0] for row in cursor.fetchall()]
 
@@ -113,7 +117,7 @@ def settle(endings: Sequence[Settlement], *, now: datetime) -> set[UUID]:
     """Move each commit to where its settlement says, if the fence still holds, and return those that moved."""
     for ending in endings:
         require_transition(ending.claim.state, ending.to)
-    values = {
+    values: Values = {
         "ids": [ending.claim.commit_id for ending in endings],
         "numbers": [ending.claim.attempt_number for ending in endings],
         "origins": [ending.claim.state.value for ending in endings],
@@ -131,7 +135,7 @@ def settle(endings: Sequence[Settlement], *, now: datetime) -> set[UUID]:
 
 def end_attempts(endings: Sequence[Settlement], *, now: datetime) -> None:
     """Write down how each attempt ended."""
-    values = {
+    values: Values = {
         "ids": [ending.claim.commit_id for ending in endings],
         "numbers": [ending.claim.attempt_number for ending in endings],
         "outcomes": [ending.attempt.value for ending in endings],

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from gateway.connections import connector_for
 
 import audit.services
 from audit.records import Subject
 from gateway.catalogue import ToolKind, get_tool
+from gateway.connections import connector_for
 from identity.principals import AgentPrincipal, require_token_for
 from kernel.canonical import canonical_bytes, digest_of_bytes
 from kernel.clock import wire_time

@@ -13,11 +13,11 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Q
-from gateway.connections import connector_for
 
 import audit.services
 from audit.records import NewEvent
 from gateway.catalogue import Effect, Presented, WriteTool, get_write_tool
+from gateway.connections import connector_for
 from identity.errors import AgentNotActive, GrantRefused
 from identity.models import Grant
 from identity.policies import agent_standing, check_grant

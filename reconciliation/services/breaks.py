@@ -54,11 +54,7 @@ def upsert_breaks(*, run: Run, findings: Sequence[Finding], now: datetime) -> No
             for item in Break.objects.select_for_update(no_key=True).filter(fingerprint__in=by_fingerprint).order_by("pk")
         }
         proposals = _existing_proposals(by_fingerprint.values())
-        fresh = [
-            _new_break(mark, finding, proposals, run=run, now=now)
-            for mark, finding in by_fingerprint.items()
-            if mark not in known
-        ]
+        fresh = [_new_break(mark, finding, proposals, run=run, now=now) for mark, finding in by_fingerprint.items() if mark not in known]
         Break.objects.bulk_create(fresh)
         reopened = [item for mark, item in known.items() if _is_back(item, by_fingerprint[mark])]
         for mark, item in known.items():

@@ -64,9 +64,7 @@ def write_off(*, break_id: str, user: User, actor: Actor, now: datetime, reason:
     )
 
 
-def propose_compensation(
-    *, break_id: str, user: User, actor: Actor, now: datetime, effective_on: date | None = None
-) -> Proposal:
+def propose_compensation(*, break_id: str, user: User, actor: Actor, now: datetime, effective_on: date | None = None) -> Proposal:
     """A proposal that corrects the break stands at the gate like any other; calling it again returns the same one.
 
     What landed and should not have is reversed; what is missing is proposed once more. It is proposed on the person's behalf, so that

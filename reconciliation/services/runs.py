@@ -50,9 +50,7 @@ def start_run(
     An aborted night is running again. A night that starts twice, late or on two workers is one run.
     """
     with transaction.atomic():
-        run = Run(
-            kind=kind, company=company, business_date=business_date, cut_off_at=cut_off_at, started_by=started_by, started_at=now
-        )
+        run = Run(kind=kind, company=company, business_date=business_date, cut_off_at=cut_off_at, started_by=started_by, started_at=now)
         if kind == NIGHTLY:
             Run.objects.bulk_create([run], ignore_conflicts=True)
             run = Run.objects.select_for_update(no_key=True).get(kind=NIGHTLY, company=company, business_date=business_date)
@@ -81,9 +79,7 @@ def request_run(*, company: str, user: User, actor: Actor, now: datetime) -> Run
     if company not in companies_of(user):
         raise NotVisible(detail=f"You have no company {company}.")
     with transaction.atomic():
-        run = start_run(
-            company=company, kind=ON_DEMAND, business_date=now.date(), cut_off_at=now, started_by=user, actor=actor, now=now
-        )
+        run = start_run(company=company, kind=ON_DEMAND, business_date=now.date(), cut_off_at=now, started_by=user, actor=actor, now=now)
         wake("reconciliation_requested", run.public_id)
     return run
 
@@ -142,9 +138,11 @@ def missing_nights(company: str, *, now: datetime) -> list[date]:
     """Return the business dates since the last completed night that have no completed run; yesterday alone for a new company."""
     yesterday = now.astimezone(UTC).date() - timedelta(days=1)
     nights = Run.objects.filter(company=company, kind=NIGHTLY, business_date__lte=yesterday)
-    done = set(nights.filter(state=RunState.COMPLETED, business_date__gt=yesterday - timedelta(days=NIGHTS_MAX)).values_list(
-        "business_date", flat=True
-    ))
+    done = set(
+        nights.filter(state=RunState.COMPLETED, business_date__gt=yesterday - timedelta(days=NIGHTS_MAX)).values_list(
+            "business_date", flat=True
+        )
+    )
     first = nights.order_by("business_date").values_list("business_date", flat=True).first() or yesterday
     start = max(first, yesterday - timedelta(days=NIGHTS_MAX - 1))
     span = (start + timedelta(days=offset) for offset in range((yesterday - start).days + 1))

@@ -1,93 +1,56 @@
-"""What the documents list is what the code has: error codes, event kinds, permissions, tools."""
+"""What the documents list is what the code has; every event kind that is declared is used."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 from django.apps import apps
 
-from kernel.errors import DomainError
+from config.reference_docs import APPS, differing, import_everything, verdict_codes
 
 PROJECT = Path(__file__).resolve().parents[2]
-OUR_APPS = ["kernel", "audit", "ledger", "gateway", "identity", "proposals", "approvals", "commits", "reconciliation", "config"]
-FIRST_CELL = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
+MARKDOWN_LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+ADR_NAME = re.compile(r"^\d{4}-[a-z0-9-]+\.md$")
 
 
-def import_everything() -> None:
-    for name in OUR_APPS:
-        package = importlib.import_module(name)
-        for module in pkgutil.walk_packages(package.__path__, prefix=f"{name}."):
-            if not re.search(r"\.(migrations|management|asgi|wsgi|with_postgres|supervisor)\b", module.name):
-                importlib.import_module(module.name)
+def sources() -> str:
+    paths = [path for app in APPS for path in (PROJECT / app).rglob("*.py") if path.name != "events.py"]
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
 
 
-def subclasses(cls: type[DomainError]) -> set[type[DomainError]]:
-    found = {cls}
-    for child in cls.__subclasses__():
-        found |= subclasses(child)
-    return {item for item in found if item.__module__.split(".")[0] in OUR_APPS}
+def test_reference_pages_are_what_the_code_says() -> None:
+    assert differing(PROJECT / "docs") == [], "run manage.py reference_docs"
 
 
-def listed(document: str) -> list[str]:
-    return FIRST_CELL.findall((PROJECT / "docs" / document).read_text(encoding="utf-8"))
-
-
-def test_every_error_code_is_documented_and_every_documented_code_exists() -> None:
+def test_every_declared_event_kind_is_recorded_somewhere() -> None:
     import_everything()
-    codes = {cls.code for cls in subclasses(DomainError)} - {DomainError.code}
-    documented = listed("errors.md")
-    assert sorted(documented) == sorted(set(documented)), "a code stands twice"
-    assert codes - set(documented) == set()
-    assert {code for code in documented if code not in codes} <= set(verdict_codes())
+    text = sources()
+    for app in APPS:
+        events = PROJECT / app / "events.py"
+        if not events.exists():
+            continue
+        for name in re.findall(r"^    ([A-Z_]+) = ", events.read_text(encoding="utf-8"), re.MULTILINE):
+            assert re.search(rf"\w+Event\.{name}\b", text), f"{app}.events: {name} is declared and never recorded"
 
 
-def verdict_codes() -> list[str]:
-    """Codes that pure policies hand to one error class, e.g. a grant's ceilings."""
-    text = "\n".join(path.read_text(encoding="utf-8") for app in OUR_APPS for path in (PROJECT / app).rglob("*.py"))
-    return re.findall(r"""["']([a-z][a-z0-9_]+)["']""", text)
+def test_verdicts_have_sentences() -> None:
+    assert {code for code, sentence in verdict_codes().items() if not sentence} == set()
 
 
-def test_every_event_kind_is_documented_and_used() -> None:
-    from audit.kinds import registered_kinds
-
-    kinds = {str(kind) for kind in registered_kinds()}
-    assert set(listed("events.md")) == kinds
-    sources = "\n".join(
-        path.read_text(encoding="utf-8") for app in OUR_APPS for path in (PROJECT / app).rglob("*.py") if path.name != "events.py"
-    )
-    events = {
-        f"{cls.__name__}.{member.name}": member.value
-        for app in OUR_APPS
-        for cls in enumerations(app)
-        for member in cls
-        if ":" in str(member.value)
-    }
-    unused = {name for name in events if name not in sources}
-    assert unused == set()
-
-
-def enumerations(app: str) -> list[type]:
-    try:
-        module = importlib.import_module(f"{app}.events")
-    except ModuleNotFoundError:
-        return []
-    import enum
-
-    return [
-        item for item in vars(module).values() if isinstance(item, type) and issubclass(item, enum.StrEnum) and item is not enum.StrEnum
-    ]
-
-
-def test_every_permission_is_documented() -> None:
-    from identity.permissions import Permission
-
-    assert set(listed("permissions.md")) == {permission.value for permission in Permission}
-
-
-@pytest.mark.parametrize("label", [name for name in OUR_APPS if name not in {"kernel"}])
+@pytest.mark.parametrize("label", [name for name in APPS if name != "kernel"])
 def test_every_app_is_installed(label: str) -> None:
     assert apps.is_installed(label)
+
+
+@pytest.mark.parametrize("path", sorted(PROJECT.glob("*.md")) + sorted((PROJECT / "docs").rglob("*.md")), ids=lambda path: path.name)
+def test_links_in_documents_lead_somewhere(path: Path) -> None:
+    for target in MARKDOWN_LINK.findall(path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_decision_records_are_numbered_and_named_by_their_rule() -> None:
+    names = sorted(path.name for path in (PROJECT / "docs" / "adr").glob("*.md") if path.name != "README.md")
+    assert all(ADR_NAME.match(name) for name in names)
+    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))

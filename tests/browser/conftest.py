@@ -37,13 +37,14 @@ def browser_type_launch_args() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _plain_static_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Serve static files as they lie in the source tree: nothing is collected for a test."""
+def _settings_of_browser_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Serve static files as they lie in the source tree, and hash the passwords of eight people quickly."""
     plain = {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
-    with override_settings(STORAGES=plain, STATIC_ROOT=tmp_path_factory.mktemp("static")):
+    quick = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(STORAGES=plain, STATIC_ROOT=tmp_path_factory.mktemp("static"), PASSWORD_HASHERS=quick):
         yield
 
 
@@ -94,6 +95,7 @@ def visit(browser: Browser, live_server: LiveServer, installation: Installation)
             viewport=PHONE if phone else WIDE,  # type: ignore[arg-type]
             color_scheme="dark" if dark else "light",
             java_script_enabled=scripts,
+            reduced_motion="reduce",  # a colour half-way through its transition is no colour of ours
             has_touch=phone,
             is_mobile=phone,
         )
@@ -101,7 +103,8 @@ def visit(browser: Browser, live_server: LiveServer, installation: Installation)
         if scripts:
             context.add_init_script(WATCH)
         if person:
-            context.add_cookies([{**installation.session(person), "url": live_server.url}])  # type: ignore[list-item]
+            name, value = installation.session(person)
+            context.add_cookies([{"name": name, "value": value, "url": live_server.url}])
         return Watched(context.new_page(), live_server.url)
 
     yield opened

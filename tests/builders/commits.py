@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,8 @@ from kernel.clock import now as clock_now
 from ledger.models import JournalEntry, PurchaseOrder
 from proposals.models import Proposal
 from tests.builders import ledger
-from tests.builders.approvals import Cast, a_row, approved, make_cast
-from tests.builders.identity import COMPANY, make_user
+from tests.builders.approvals import Cast, a_row, approved, make_cast, principal_of
+from tests.builders.identity import COMPANY, make_grant, make_user
 from tests.builders.proposals import submit
 
 WORKER = "test:1"
@@ -35,6 +35,8 @@ def rows() -> list[RowDraft]:
         a_row(10, title="Small orders", up_to_minor=AUTOMATIC_UP_TO, is_automatic=True, steps=()),
         a_row(20, title="Orders", from_minor=AUTOMATIC_UP_TO + 1, up_to_minor=100_000_00),
         a_row(30, title="Entries", tool="post_journal_entry", up_to_minor=100_000_00),
+        a_row(40, title="Releases", tool="release_inventory", up_to_minor=100_000_00),
+        a_row(50, title="Customers", tool="update_customer", up_to_minor=100_000_00),
     ]
 
 
@@ -53,6 +55,12 @@ class Gate:
     def approved_order(self, amount: str = "2500.00", **fields: Any) -> Proposal:
         """Return a proposal that Alice approved."""
         return approved(self.order(amount, **fields), self.cast.alice)
+
+    def approved(self, tool: str, payload: Mapping[str, Any]) -> Proposal:
+        """Return a proposal of another tool, which the agent is granted here, approved by Alice."""
+        grant = make_grant(self.cast.agent, tool)
+        principal = principal_of(self.cast.agent, grant, self.cast.principal.credential_thumbprint)
+        return approved(submit(principal, tool, payload), self.cast.alice)
 
     def orders(self, count: int) -> list[Proposal]:
         """Return so many small orders, approved by themselves."""
@@ -106,9 +114,19 @@ def last_event(proposal: Proposal, kind: str) -> Event:
     return found
 
 
-def as_owner(statement: str, parameters: Sequence[object] = (), *, using: str = "default") -> None:
+def as_owner(statement: str, parameters: Sequence[Any] = (), *, using: str = "default") -> None:
     """Run SQL with every trigger off, as only the owner of the database can."""
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        # What is still to be checked is checked as it stands before.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(statement, parameters)
         cursor.execute("SET LOCAL session_replication_role = origin")
+
+
+def remove_order(document: str) -> None:
+    """Take an order out of the ERP's books, as no ERP should ever allow."""
+    order = PurchaseOrder.objects.get(number=document)
+    as_owner("DELETE FROM ledger_purchaseorderline WHERE order_id = %s", [order.pk], using="ledger")
+    as_owner("DELETE FROM ledger_purchaseorder WHERE id = %s", [order.pk], using="ledger")

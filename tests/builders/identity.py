@@ -191,7 +191,7 @@ def details(action: str, tool: str, company: str = COMPANY, **more: object) -> s
     return to_json_text([{"type": "countersign_tool", "actions": [action], "tool": tool, "company": company, **more}])
 
 
-def token_response(assertion: str, authorization_details: str, *, client: Client | None = None, **fields: str) -> HttpResponse:
+def token_response(assertion: str, authorization_details: str, **fields: str) -> HttpResponse:
     """Return the token endpoint's answer; keyword arguments replace or add form fields."""
     form = {
         "grant_type": "client_credentials",
@@ -199,7 +199,7 @@ def token_response(assertion: str, authorization_details: str, *, client: Client
         "client_assertion": assertion,
         "authorization_details": authorization_details,
     } | fields
-    return (client or Client()).post("/oauth/token", urlencode(form), content_type="application/x-www-form-urlencoded")  # type: ignore[return-value]
+    return Client().post("/oauth/token", urlencode(form), content_type="application/x-www-form-urlencoded")  # type: ignore[return-value]
 
 
 def access_token(

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from commits import services
-from commits.models import Attempt, Receipt
+from commits.models import Attempt, Commit, Receipt
 from commits.records import Counts
 from commits.services.claiming import LEASE_SECONDS
 from gateway.connections import connector_for, use_connector
@@ -27,8 +27,8 @@ def faulty(*faults: Fault, **more: object) -> FaultyConnector:
     return FaultyConnector(EmbeddedConnector(), list(faults), **more)  # type: ignore[arg-type]
 
 
-def attempts(gate_commit: object) -> list[tuple[int, str]]:
-    return [(item.number, item.outcome) for item in Attempt.objects.filter(commit=gate_commit).order_by("number")]
+def attempts(commit: Commit) -> list[tuple[int, str]]:
+    return [(item.number, item.outcome) for item in Attempt.objects.filter(commit=commit).order_by("number")]
 
 
 def test_worker_dies_after_claim(gate: Gate) -> None:
@@ -73,7 +73,8 @@ def test_worker_dies_after_the_erp_committed(gate: Gate) -> None:
 @pytest.mark.parametrize("fault", [Fault.ANSWER_LOST, Fault.RAISES_AFTER_COMMIT])
 def test_connection_cut_after_the_erp_committed(gate: Gate, fault: Fault) -> None:
     proposals = gate.orders(2)
-    with use_connector(faulty(fault)) as connector:
+    connector = faulty(fault)
+    with use_connector(connector):
         run()
         counts = services.sweep(now=clock_now)
 
@@ -85,7 +86,8 @@ def test_connection_cut_after_the_erp_committed(gate: Gate, fault: Fault) -> Non
 
 def test_call_that_never_left_is_queued_again_with_backoff(gate: Gate) -> None:
     proposal = gate.approved_order()
-    with use_connector(faulty(Fault.NOT_SENT, Fault.NOT_SENT)) as connector:
+    connector = faulty(Fault.NOT_SENT, Fault.NOT_SENT)
+    with use_connector(connector):
         started = clock_now()
         assert services.run_round(now=lambda: started, worker=WORKER, since=None) == Counts(opened=1, claimed=1, deferred=1)
         assert services.run_round(now=lambda: started, worker=WORKER, since=None) == Counts()
@@ -138,7 +140,8 @@ def test_paused_worker_does_not_send_when_its_lease_runs_out(gate: Gate) -> None
 
 def test_unknown_at_a_lower_level_waits_for_a_person(gate: Gate) -> None:
     proposal = gate.approved_order()
-    with use_connector(faulty(Fault.RAISES, level=Level.B)) as connector:
+    connector = faulty(Fault.RAISES, level=Level.B)
+    with use_connector(connector):
         run()
         at = clock_now() + timedelta(hours=1)
         assert services.resolve_unknown(now=at) == Counts()
@@ -237,7 +240,6 @@ def test_refusal_of_the_erp_is_final_or_retryable_as_it_says(gate: Gate) -> None
 
 
 def test_same_key_with_another_payload_is_a_conflict(gate: Gate) -> None:
-    from commits.models import Commit
     from tests.builders import ledger
 
     proposal = gate.approved_order()

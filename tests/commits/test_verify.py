@@ -80,9 +80,7 @@ def test_suspended_agent_freezes_and_resumes(gate: Gate) -> None:
 
 def test_decommissioned_agent_voids(gate: Gate) -> None:
     proposal = gate.approved_order()
-    identity.services.decommission_agent(
-        agent_id=gate.cast.agent.pk, actor=actor(gate.cast.olga), now=clock_now(), reason="Replaced"
-    )
+    identity.services.decommission_agent(agent_id=gate.cast.agent.pk, actor=actor(gate.cast.olga), now=clock_now(), reason="Replaced")
     run()
     assert_voided(proposal, "agent_decommissioned")
     assert not Attempt.objects.exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from django.urls import include, path
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,8 +17,7 @@ class Probe(APIView):
 
     def get(self, request: Request) -> Response:
         """Return the principal's name, tool and company."""
-        principal = request.user
-        assert isinstance(principal, AgentPrincipal)
+        principal = cast("AgentPrincipal", request.user)
         return Response({"agent": principal.public_id, "tool": principal.tool, "company": principal.company})
 
 

@@ -168,14 +168,15 @@ def test_the_active_grant_is_the_open_one_inside_its_dates(agent: Agent) -> None
 def test_others_grant_nothing(alice: User, dora: User, charlie: User, agent: Agent, step: str) -> None:
     grant = make_grant(agent, is_active=False)
     before = kinds()
-    for person, error in ((dora, PermissionRefused), (charlie, NotVisible)):
-        with pytest.raises(error):
-            if step == "issue":
-                issue(agent, person, "check_budget", read_terms())
-            elif step == "activate":
-                services.activate_grant(grant_id=grant.pk, actor=actor(person), now=now())
-            else:
-                services.revoke_grant(grant_id=grant.pk, actor=actor(person), now=now())
+    steps = {
+        "issue": lambda by: issue(agent, by, "check_budget", read_terms()),
+        "activate": lambda by: services.activate_grant(grant_id=grant.pk, actor=actor(by), now=now()),
+        "revoke": lambda by: services.revoke_grant(grant_id=grant.pk, actor=actor(by), now=now()),
+    }
+    with pytest.raises(PermissionRefused):
+        steps[step](dora)
+    with pytest.raises(NotVisible):
+        steps[step](charlie)
     grant.refresh_from_db()
     assert grant.state == GrantState.LOG_ONLY
     assert Grant.objects.count() == 1

@@ -33,6 +33,7 @@ BOUNDS: dict[str, Any] = {
     "valid_from": NOW - timedelta(days=1),
     "valid_until": NOW + timedelta(days=1),
 }
+ANYTHING: dict[str, Any] = {"vendors": [], "accounts": [], "cost_centres": []}
 PRINCIPAL = AgentPrincipal(
     agent_id=new_id(),
     agent_name="Purchasing agent",
@@ -78,7 +79,7 @@ def verdict(
     [
         {},  # every bound at its edge
         {"grant": {"state": "log_only"}},
-        {"grant": {"vendors": [], "accounts": [], "cost_centres": []}, "effect": {"counterparty": "x", "accounts": ("y",), "cost_centre": ""}},
+        {"grant": ANYTHING, "effect": {"counterparty": "x", "accounts": ("y",), "cost_centre": ""}},
         {"principal": {"company": "US01"}},
         {"principal": {"resource": "vendor:1580"}},
         {"principal": {"resource": "cost_centre:4711"}},

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -23,7 +24,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
 
 from identity import services
-from identity.models import Agent, AssertionUse, Credential, Grant
+from identity.models import Agent, AssertionUse, Credential, Grant, Role
 from identity.tokens.access import audience, issuer
 from identity.tokens.requests import ASSERTION_TYPE, token_endpoint
 from kernel.canonical import to_json_text
@@ -39,6 +40,7 @@ from tests.builders.identity import (
     make_credential,
     make_grant,
     make_key,
+    make_user,
     principal,
     terms,
     token_response,
@@ -169,8 +171,18 @@ class Scene:
 
     agent: Agent
     key: ECKey
-    other: Agent
-    other_key: ECKey
+
+    @cached_property
+    def another(self) -> Equipped:
+        return equipped_agent(make_user("dora", [Role.AGENT_OWNER]), TOOL, name="Another agent")
+
+    @property
+    def other(self) -> Agent:
+        return self.another[0]
+
+    @property
+    def other_key(self) -> ECKey:
+        return self.another[1]
 
     def assertion(self, **changes: Any) -> str:
         return make_assertion(self.agent, self.key, **changes)
@@ -182,10 +194,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(alice: User, dora: User) -> Scene:
-    agent, key = equipped_agent(alice, TOOL, "check_budget")
-    other, other_key = equipped_agent(dora, TOOL, name="Another agent")
-    return Scene(agent, key, other, other_key)
+def scene(equipped: Equipped) -> Scene:
+    return Scene(*equipped)
 
 
 def part(value: dict[str, object]) -> str:
@@ -251,7 +261,7 @@ def asked(text: str) -> Callable[[Scene], Any]:
 
 
 def raw(body: bytes, content_type: str = "application/x-www-form-urlencoded") -> Callable[[Scene], Any]:
-    return lambda scene: Client().post("/oauth/token", body, content_type=content_type)
+    return lambda _scene: Client().post("/oauth/token", body, content_type=content_type)
 
 
 AT = int(now().timestamp())
@@ -285,7 +295,7 @@ ATTACKS: dict[str, tuple[Callable[[Scene], Any], str, str]] = {
     "issuer is not subject": (claims(iss="agent_x"), "invalid_client", "assertion_subject"),
     "not an agent": (claims(iss="bob", sub="bob"), "invalid_client", "agent_unknown"),
     "nobody": (
-        lambda scene: claims(**dict.fromkeys(("iss", "sub"), encode(Prefix.AGENT, new_id())))(scene), "invalid_client", "agent_unknown"
+        claims(**dict.fromkeys(("iss", "sub"), encode(Prefix.AGENT, new_id()))), "invalid_client", "agent_unknown"
     ),
     "a token type": (claims(header={"typ": "at+jwt"}), "invalid_client", "assertion_type"),
     "alg none": (lambda scene: scene.ask(assertion=forged(scene, "none", b"")), "invalid_client", "algorithm_not_allowed"),
@@ -362,7 +372,9 @@ ATTACKS: dict[str, tuple[Callable[[Scene], Any], str, str]] = {
     "unknown action": (
         asked(to_json_text([ENTRY | {"actions": ["approve"]}])), "invalid_authorization_details", "authorization_details_action"
     ),
-    "unhashable action": (asked(to_json_text([ENTRY | {"actions": [{}]}])), "invalid_authorization_details", "authorization_details_action"),
+    "an object as action": (
+        asked(to_json_text([ENTRY | {"actions": [{}]}])), "invalid_authorization_details", "authorization_details_action"
+    ),
     "other type": (asked(to_json_text([ENTRY | {"type": "payment"}])), "invalid_authorization_details", "authorization_details_type"),
     "nothing asked": (asked(""), "invalid_authorization_details", "authorization_details_missing"),
     "not JSON": (asked("[{"), "invalid_authorization_details", "authorization_details_malformed"),

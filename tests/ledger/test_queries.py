@@ -84,7 +84,7 @@ def test_a_balance_until_a_day_leaves_later_entries_out(company: str) -> None:
         (queries.read_back, {"document": "PO-2026-000001"}),
     ],
 )
-def test_what_is_not_there_is_not_visible_nor_is_another_companys(company: str, read: Any, arguments: dict[str, Any]) -> None:
+def test_what_is_not_there_is_not_visible_nor_is_what_another_company_has(company: str, read: Any, arguments: dict[str, Any]) -> None:
     other = build.open_company("TS02")
     build.write(build.request("create_purchase_order", build.order(), company=other))
     with pytest.raises(NotVisible):

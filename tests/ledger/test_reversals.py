@@ -65,7 +65,7 @@ def test_a_reversal_that_is_no_mirror_is_refused(company: str) -> None:
     assert build.footprint() == before
 
 
-def test_another_companys_document_cannot_be_reversed(company: str) -> None:
+def test_a_document_of_another_company_cannot_be_reversed(company: str) -> None:
     entry = build.write_one("post_journal_entry", build.entry("80.00"))
     other = build.open_company("TS02")
     action = mirror(company, entry.document)

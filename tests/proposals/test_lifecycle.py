@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, transaction
+from django_q.models import OrmQ
+from django_q.signing import SignedPackage
 
 from audit.models import Event
 from identity import services as identity_services
@@ -117,7 +119,9 @@ def test_a_decommissioned_agents_open_proposals_are_withdrawn(door: Door, other_
     decide(mine[1], ProposalState.CHANGES_REQUESTED)
     others = other_door.propose().json()["id"]
     identity_services.decommission_agent(agent_id=door.agent.pk, actor=identity.actor(alice), now=now(), reason="Replaced")
-    tasks.withdraw_of_decommissioned(door.agent.public_id)
+    queued = [task for task in map(SignedPackage.loads, OrmQ.objects.values_list("payload", flat=True)) if "withdraw" in task["func"]]
+    assert [task["func"] for task in queued] == ["proposals.tasks.withdraw_of_decommissioned"]
+    assert tasks.withdraw_of_decommissioned(*queued[0]["args"]) == 2
     states = {encode(Prefix.PROPOSAL, key): state for key, state in Proposal.objects.values_list("pk", "state")}
     assert states == {mine[0]: "withdrawn", mine[1]: "withdrawn", others: "pending"}
 

@@ -258,7 +258,7 @@ def test_without_a_token_nothing_happens_and_nothing_is_recorded(door: Door) -> 
 
 def test_a_forged_token_is_refused_and_recorded(door: Door) -> None:
     forged = Door(door.agent, door.key, door.token[:-4] + "AAAA")
-    with only_refused("token_invalid"):
+    with only_refused("token_invalid", "token:refused"):
         problem(forged.propose(), 401, "token_invalid")
 
 

@@ -22,7 +22,7 @@ from reconciliation.errors import CompensationUnavailable, NotCompensable, Reaso
 from reconciliation.models import Break
 from tests.builders import ledger
 from tests.builders.approvals import approved, decided_by
-from tests.builders.commits import Gate, as_owner, landed_orders, run
+from tests.builders.commits import Gate, as_owner, landed_orders, remove_order, run
 from tests.builders.identity import COMPANY, actor, make_agent, make_grant, make_user
 
 pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
@@ -44,7 +44,11 @@ def internal_agent(gate: Gate) -> Agent:
 
 def compensate(found: Break, user: User, **more: object) -> Proposal:
     return services.propose_compensation(
-        break_id=found.public_id, user=user, actor=actor(user), now=clock_now(), **more  # type: ignore[arg-type]
+        break_id=found.public_id,
+        user=user,
+        actor=actor(user),
+        now=clock_now(),
+        **more,  # type: ignore[arg-type]
     )
 
 
@@ -83,9 +87,7 @@ def test_closing_with_a_reason(gate: Gate, service: object, words: str, state: s
 
 def test_explained_break_is_open_again_when_it_looks_different(gate: Gate) -> None:
     found = an_orphan()
-    services.explain_break(
-        break_id=found.public_id, user=gate.otto, actor=actor(gate.otto), now=clock_now(), explanation="Known"
-    )
+    services.explain_break(break_id=found.public_id, user=gate.otto, actor=actor(gate.otto), now=clock_now(), explanation="Known")
     as_owner("UPDATE ledger_purchaseorder SET note = 'more'", using="ledger")
     assert services.reconcile(company=COMPANY, now=clock_now()).break_count == 1
     found.refresh_from_db()
@@ -151,7 +153,7 @@ def test_refused_compensation_may_be_proposed_again(gate: Gate) -> None:
 def test_missing_order_is_proposed_once_more(gate: Gate) -> None:
     original = gate.order()
     run()
-    as_owner("DELETE FROM ledger_purchaseorder", using="ledger")
+    remove_order(landed_orders(original)[0].number)
     services.reconcile(company=COMPANY, now=clock_now())
     found = Break.objects.get()
     internal_agent(gate)

@@ -104,7 +104,7 @@ def test_every_field_is_compared(change: dict[str, object], field: str) -> None:
     (finding,) = findings
     assert isinstance(finding, Finding)
     assert finding.kind == BreakKind.DIFFERS
-    assert [difference["field"] for difference in finding.landed["differences"]] == [field]  # type: ignore[index, attr-defined]
+    assert [difference["field"] for difference in finding.landed["differences"]] == [field]  # type: ignore[index, union-attr]
 
 
 def test_second_document_of_one_reference_is_a_duplicate() -> None:

@@ -32,9 +32,7 @@ def nights() -> list[tuple[date, str]]:
 
 def test_first_night_is_yesterday(company: str) -> None:
     finished = services.run_nights(now=MORNING)
-    assert [(run.business_date, run.cut_off_at) for run in finished] == [
-        (date(2026, 11, 23), datetime(2026, 11, 24, tzinfo=UTC))
-    ]
+    assert [(run.business_date, run.cut_off_at) for run in finished] == [(date(2026, 11, 23), datetime(2026, 11, 24, tzinfo=UTC))]
     assert nights() == [(date(2026, 11, 23), "completed")]
 
 

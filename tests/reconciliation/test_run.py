@@ -20,7 +20,7 @@ from reconciliation.errors import RunInProgress
 from reconciliation.models import Break, Run
 from reconciliation.services.runs import company_lock
 from tests.builders import ledger
-from tests.builders.commits import Gate, as_owner, commit_of, landed_orders, outcome_of, run
+from tests.builders.commits import Gate, as_owner, commit_of, landed_orders, outcome_of, remove_order, run
 from tests.builders.identity import COMPANY, actor, make_user
 
 pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
@@ -49,10 +49,6 @@ def alter(document: str) -> None:
     as_owner("UPDATE ledger_purchaseorder SET note = 'altered later' WHERE number = %s", [document], using="ledger")
 
 
-def remove(document: str) -> None:
-    as_owner("DELETE FROM ledger_purchaseorder WHERE number = %s", [document], using="ledger")
-
-
 def test_everything_matches(gate: Gate) -> None:
     gate.orders(3)
     run()
@@ -68,6 +64,30 @@ def test_everything_matches(gate: Gate) -> None:
     assert outcome_of(events[1])["intended_totals"] == {"EUR": "600"}
 
 
+@pytest.mark.parametrize(
+    ("tool", "payload"),
+    [
+        ("create_purchase_order", ledger.order()),
+        ("post_journal_entry", ledger.entry()),
+        ("release_inventory", ledger.release()),
+        ("update_customer", ledger.customer_update()),
+        ("update_customer", ledger.customer_update(payment_terms_days=45)),
+    ],
+)
+def test_every_tool_matches(gate: Gate, tool: str, payload: dict[str, object]) -> None:
+    from commits.models import Receipt
+
+    proposal = gate.approved_order() if tool == "create_purchase_order" else gate.approved(tool, payload)
+    run()
+    assert commit_of(proposal).state == "succeeded", commit_of(proposal).detail
+    assert Receipt.objects.get(commit__proposal=proposal).differences == []
+
+    done = reconcile()
+
+    assert [(item.kind, item.landed) for item in Break.objects.all()] == []
+    assert (done.matched_count, done.intended_totals) == (1, done.landed_totals)
+
+
 def test_staff_documents_are_not_ours(gate: Gate) -> None:
     write_past_the_gate(written_by="staff")
     assert (reconcile().landed_count, breaks()) == (0, [])
@@ -78,7 +98,7 @@ def test_every_kind_of_break_is_found_once(gate: Gate) -> None:
     _, altered = committed(gate, "2.00")
     twice, _ = committed(gate, "3.00")
     pending = gate.order("5000.00")
-    remove(missing)
+    remove_order(missing)
     alter(altered)
     duplicate = write_past_the_gate("3.00", twice.public_id)
     bare = write_past_the_gate("4.00")
@@ -133,9 +153,7 @@ def test_break_that_is_gone_is_resolved_and_back_again_when_it_returns(gate: Gat
 def test_earlier_cut_off_does_not_resolve_later_breaks(gate: Gate) -> None:
     write_past_the_gate()
     reconcile()
-    services.reconcile(
-        company=COMPANY, now=clock_now(), kind="nightly", business_date=clock_now().date() - timedelta(days=3)
-    )
+    services.reconcile(company=COMPANY, now=clock_now(), kind="nightly", business_date=clock_now().date() - timedelta(days=3))
     assert Break.objects.get().state == "open"
 
 
