@@ -14,12 +14,13 @@ CEILING_MINOR = 10_000_000_000
 def bench_agent(url: str) -> AgentClient:
     """Return a client of the bench's agent, with a new key."""
     from django.contrib.auth import get_user_model
+    from joserfc.jwk import ECKey
+
     from identity.models import Agent
     from identity.queries import open_grant
     from identity.services.agents import activate_agent, register_agent
     from identity.services.credentials import register_credential, revoke_credential
     from identity.services.grants import GrantTerms, activate_grant, issue_grant
-    from joserfc.jwk import ECKey
     from kernel.actors import Actor
     from kernel.clock import now
 

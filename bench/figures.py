@@ -141,8 +141,9 @@ def end_to_end(rate: float, reference: Row) -> Row:
 
 def chain_verification() -> list[Row]:
     """Return how fast the whole chain verifies beside bare SHA-256 over the same bytes."""
-    from audit.models import Event
     from django.core.management import call_command
+
+    from audit.models import Event
 
     stored = [bytes(item) for item in Event.objects.values_list("bytes", flat=True).iterator()]
     started = time.perf_counter()

@@ -11,6 +11,9 @@ from commits.states import AttemptOutcome, CommitState
 from gateway.port import Json
 from gateway.preconditions import Precondition
 
+CODE_LENGTH_MAX = 64
+DETAIL_LENGTH_MAX = 2000
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
@@ -58,6 +61,11 @@ class Settlement:
     is_retryable: bool = False
     drift: tuple[Mapping[str, str], ...] = ()
     not_before: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Make what an ERP said fit to be stored: PostgreSQL takes no NUL, and a code is short."""
+        object.__setattr__(self, "code", self.code.replace("\0", "")[:CODE_LENGTH_MAX])
+        object.__setattr__(self, "detail", self.detail.replace("\0", "")[:DETAIL_LENGTH_MAX])
 
 
 @dataclass(slots=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ledger.grants
 from django.db import connections
 from psycopg import sql
 
 import audit.grants
+import ledger.grants
 from config.databases import LEDGER_READER, LEDGER_WRITER, RUNTIME, SEALER, role_password
 
 # Append-only in PostgreSQL as well as by trigger: the application's role has no right to change these.

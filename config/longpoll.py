@@ -83,9 +83,7 @@ class LongPoll:
         for message in answer.messages if answer else ():
             await send(message)
 
-    async def _settled_answer(
-        self, scope: MutableMapping[str, Any], seconds: int, gone: asyncio.Task[None]
-    ) -> _Answer | None:
+    async def _settled_answer(self, scope: MutableMapping[str, Any], seconds: int, gone: asyncio.Task[None]) -> _Answer | None:
         """Return the answer to send on, or None when nobody is there to take it."""
         deadline = monotonic() + seconds
         first = answer = await self._ask(scope)

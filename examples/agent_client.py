@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from joserfc.jwk import ECKey
 
 ASSERTION_SECONDS = 60
 RENEW_BEFORE_SECONDS = 30
-RETRIES = 8
+RETRIES = 10
 RETRY_STATUSES = {409, 429, 500, 502, 503, 504}
 
 
@@ -53,42 +53,50 @@ class AgentClient:
         token, expires = self._tokens.get((action, tool, company), ("", 0.0))
         if time.time() < expires - RENEW_BEFORE_SECONDS:
             return token
-        url, now = f"{self.base_url}/oauth/token", int(time.time())
+        details = [{"type": "countersign_tool", "actions": [action], "tool": tool, "company": company}]
+
+        def request() -> dict[str, Any]:
+            # Made anew for every attempt: an assertion is good for one, even when its answer was lost.
+            return {
+                "data": {
+                    "grant_type": "client_credentials",
+                    "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                    "client_assertion": self._assertion(),
+                    "authorization_details": json.dumps(details),
+                }
+            }
+
+        answer = self._send("POST", "/oauth/token", request)
+        self._tokens[action, tool, company] = (answer["access_token"], time.time() + int(answer["expires_in"]))
+        return str(answer["access_token"])
+
+    def _assertion(self) -> str:
+        now = int(time.time())
         claims = {
             "iss": self.agent_id,
             "sub": self.agent_id,
-            "aud": url,
+            "aud": f"{self.base_url}/oauth/token",
             "iat": now,
             "exp": now + ASSERTION_SECONDS,
             "jti": str(uuid.uuid4()),
         }
-        details = [{"type": "countersign_tool", "actions": [action], "tool": tool, "company": company}]
-        answer = self._send(
-            "POST",
-            "/oauth/token",
-            data={
-                "grant_type": "client_credentials",
-                "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-                "client_assertion": jwt.encode({"alg": "ES256", "kid": self.key.thumbprint()}, claims, self.key),
-                "authorization_details": json.dumps(details),
-            },
-        )
-        self._tokens[action, tool, company] = (answer["access_token"], now + int(answer["expires_in"]))
-        return str(answer["access_token"])
+        return str(jwt.encode({"alg": "ES256", "kid": self.key.thumbprint()}, claims, self.key))
 
     def read(self, tool: str, company: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return a read receipt: read_id, as_of, result, digest."""
         body = {"company": company, "arguments": arguments}
-        return self._send("POST", f"/api/v1/tools/{tool}/read", token=self.token("read", tool, company), json=body)
+        return self._send("POST", f"/api/v1/tools/{tool}/read", lambda: {"json": body}, token=self.token("read", tool, company))
 
     def propose(self, idempotency_key: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Propose a write; the same key with the same body returns the same proposal, however often it is sent."""
         token = self.token("propose", str(body["tool"]), str(body["company"]))
-        return self._send("POST", "/api/v1/proposals", token=token, json=body, headers={"Idempotency-Key": f'"{idempotency_key}"'})
+        headers = {"Idempotency-Key": f'"{idempotency_key}"'}
+        return self._send("POST", "/api/v1/proposals", lambda: {"json": body}, token=token, headers=headers)
 
     def propose_batch(self, tool: str, company: str, items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Propose up to 500 writes of one tool in one company, each with its `idempotency_key`; each has a result of its own."""
-        answer = self._send("POST", "/api/v1/proposals/batch", token=self.token("propose", tool, company), json={"items": list(items)})
+        body = {"items": list(items)}
+        answer = self._send("POST", "/api/v1/proposals/batch", lambda: {"json": body}, token=self.token("propose", tool, company))
         return list(answer["results"])
 
     def wait(self, proposal: Mapping[str, Any], *, seconds: float) -> dict[str, Any]:
@@ -97,15 +105,23 @@ class AgentClient:
         current = dict(proposal)
         while not current.get("is_final") and (left := deadline - time.monotonic()) > 0:
             token = self.token("propose", current["tool"], current["company"])
-            current = self._send("GET", f"/api/v1/proposals/{current['id']}?wait={max(1, min(30, int(left)))}", token=token)
+            current = self._send("GET", f"/api/v1/proposals/{current['id']}?wait={max(1, min(30, int(left)))}", dict, token=token)
         return current
 
-    def _send(self, method: str, path: str, *, token: str = "", headers: Mapping[str, str] | None = None, **body: Any) -> dict[str, Any]:
-        """Send one request, again when the answer was lost or the gate asks to retry; raise Refused otherwise."""
+    def _send(
+        self,
+        method: str,
+        path: str,
+        request: Callable[[], dict[str, Any]],
+        *,
+        token: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Send what `request` makes, again when the answer was lost or the gate asks to retry; raise Refused otherwise."""
         sent = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
         for attempt in range(RETRIES):
             try:
-                answer = self.http.request(method, self.base_url + path, headers=sent, **body)
+                answer = self.http.request(method, self.base_url + path, headers=sent, **request())
             except httpx.TransportError:
                 # The request may have been carried out. That is what the idempotency key is for: send the same again.
                 if attempt == RETRIES - 1:

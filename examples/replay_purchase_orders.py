@@ -21,6 +21,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from examples import DATA
 from examples.agent_client import AgentClient, Refused, reads_of
 
 COMPANY = "US01"
@@ -107,8 +108,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--url", default="http://localhost:8000")
-    parser.add_argument("--keys", type=Path, default=Path(".data/sample"), help="directory with replay-agent.pem and .id")
-    parser.add_argument("--state", type=Path, default=Path(".data/replay/agent.sqlite3"))
+    parser.add_argument("--keys", type=Path, default=DATA / "sample", help="directory with replay-agent.pem and .id")
+    parser.add_argument("--state", type=Path, default=DATA / "replay" / "agent.sqlite3")
     options = parser.parse_args()
     state = State(options.state)
     local = threading.local()

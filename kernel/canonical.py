@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Optional
 
 import rfc8785
 
@@ -19,6 +19,9 @@ from kernel.errors import FieldError, NotCanonical
 
 INTEGER_LIMIT = 2**53
 DEPTH_LIMIT = 32
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+# None is the top; otherwise the parent's path and the key or index below it.
+_Path = Optional[tuple["_Path", "str | int"]]  # noqa: UP045  evaluated at import, where a string can't stand beside |
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,12 @@ def canonical_bytes(value: object) -> bytes:
     Raises NotCanonical, naming the path, for floats, decimals, dates, integers of magnitude 2**53 or more, non-string keys,
     lone surrogates and nesting deeper than 32: convert explicitly before you ask for bytes.
     """
-    _refuse_uncanonical(value, path="", depth=0)
-    try:
-        return rfc8785.dumps(value)  # type: ignore[arg-type]
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
-        raise NotCanonical(detail=str(error)) from error
+    has_ascii_keys = _require_canonical(value, None, 0)
+    if has_ascii_keys:
+        # Without floats, and with keys whose UTF-16 order is their code point order, the standard library's encoder writes
+        # the very bytes of RFC 8785, at a third of the cost; a property test holds the two together.
+        return _ENCODER.encode(value).encode("utf-8")
+    return rfc8785.dumps(value)  # type: ignore[arg-type]
 
 
 def digest(purpose: str, value: object) -> str:
@@ -71,7 +75,7 @@ def parse_json(text: bytes | str) -> object:
         )
     except (ValueError, RecursionError) as error:
         raise NotCanonical(detail=f"The body is not JSON: {error}") from error
-    _refuse_uncanonical(value, path="", depth=0)
+    _require_canonical(value, None, 0)
     return value
 
 
@@ -89,37 +93,48 @@ def _object_without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, obj
     return result
 
 
-def _refuse_uncanonical(value: object, *, path: str, depth: int) -> None:
-    if isinstance(value, _FloatLiteral):
-        raise _not_canonical(path, f"the float {value.literal}", f'a string such as "{value.literal}", or an integer')
-    if depth > DEPTH_LIMIT:
-        raise _not_canonical(path, f"nested deeper than {DEPTH_LIMIT} levels", "a flatter value")
-    if value is None or isinstance(value, bool):
-        return
+def _require_canonical(value: object, path: _Path, depth: int) -> bool:
+    """Return whether every key is ASCII; raises NotCanonical naming the path of what has no canonical form."""
     if isinstance(value, str):
-        if not value.isascii():
-            try:
-                value.encode("utf-8")
-            except UnicodeEncodeError as error:
-                raise _not_canonical(path, "text with a lone surrogate", "valid Unicode text") from error
-        return
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            raise _not_canonical(path, "text with a lone surrogate", "valid Unicode text")
+        return True
+    if value is None or isinstance(value, bool):
+        return True
     if isinstance(value, int):
-        if abs(value) >= INTEGER_LIMIT:
+        if not -INTEGER_LIMIT < value < INTEGER_LIMIT:
             raise _not_canonical(path, f"the integer {value}", "an integer below 2**53, or a string")
-        return
-    if isinstance(value, Mapping):
+        return True
+    if depth >= DEPTH_LIMIT and isinstance(value, dict | list | tuple):
+        raise _not_canonical(path, f"nesting deeper than {DEPTH_LIMIT} levels", "a flatter value")
+    if isinstance(value, dict):
+        has_ascii_keys = True
         for key, item in value.items():
             if not isinstance(key, str):
                 raise _not_canonical(path, f"a key of type {type(key).__name__}", "string keys")
-            _refuse_uncanonical(item, path=f"{path}/{key}", depth=depth + 1)
-        return
+            has_ascii_keys = _require_canonical(item, (path, key), depth + 1) and key.isascii() and has_ascii_keys
+        return has_ascii_keys
     if isinstance(value, list | tuple):
+        has_ascii_keys = True
         for index, item in enumerate(value):
-            _refuse_uncanonical(item, path=f"{path}/{index}", depth=depth + 1)
-        return
+            has_ascii_keys = _require_canonical(item, (path, index), depth + 1) and has_ascii_keys
+        return has_ascii_keys
+    if isinstance(value, _FloatLiteral):
+        raise _not_canonical(path, f"the float {value.literal}", f'a string such as "{value.literal}", or an integer')
     raise _not_canonical(path, f"a value of type {type(value).__name__}", "null, boolean, integer, string, list, object")
 
 
-def _not_canonical(path: str, found: str, acceptable: str) -> NotCanonical:
-    message = f"{path or 'The value'} holds {found}."
-    return NotCanonical(detail=message, errors=(FieldError(path, message, acceptable),))
+def _not_canonical(path: _Path, found: str, acceptable: str) -> NotCanonical:
+    place = _pointer(path)
+    message = f"{place or 'The value'} holds {found}."
+    return NotCanonical(detail=message, errors=(FieldError(place, message, acceptable),))
+
+
+def _pointer(path: _Path) -> str:
+    """Return the JSON pointer of a path, which is kept as links so that only a refusal pays for the text."""
+    parts: list[str] = []
+    while path is not None:
+        parent, step = path
+        parts.append(str(step).replace("~", "~0").replace("/", "~1"))
+        path = parent
+    return "".join(f"/{part}" for part in reversed(parts))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -21,10 +20,9 @@ def instant() -> datetime:
     return datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _static_root() -> None:
-    """Have the directory that the web process serves static files from; it fills at set-up, not in tests."""
-    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+def pytest_configure() -> None:
+    """Leave WhiteNoise out: every test client builds the middleware anew, and it looks at each static file when it is built."""
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
 
 
 @pytest.fixture(scope="session", autouse=True)

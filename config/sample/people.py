@@ -66,9 +66,7 @@ def load_people(*, now: datetime) -> dict[str, User]:
         if person.role is not Role.ADMINISTRATOR:
             assign_role(user_id=users[person.username].pk, role=person.role, companies=COMPANIES, actor=administrator, now=now)
         for group in person.groups:
-            add_group_member(
-                group_code=group, user_id=users[person.username].pk, companies=COMPANIES, actor=administrator, now=now
-            )
+            add_group_member(group_code=group, user_id=users[person.username].pk, companies=COMPANIES, actor=administrator, now=now)
     return users
 
 

@@ -64,9 +64,7 @@ def proposal(request: HttpRequest, proposal_id: str) -> HttpResponse:
     """Show everything that is recorded about one proposal."""
     person = person_of(request)
     page = proposal_timeline(proposal_id, companies_of(person))
-    return render(
-        request, "audit/proposal.html", {"page": page, "may_export": Permission.EVIDENCE_EXPORT in permissions_of(person)}
-    )
+    return render(request, "audit/proposal.html", {"page": page, "may_export": Permission.EVIDENCE_EXPORT in permissions_of(person)})
 
 
 @require_POST

@@ -229,5 +229,3 @@ def _verified(status: ChainStatus, now: datetime) -> tuple[str, str, Moment | st
 
 def _when(instant: datetime | None, now: datetime) -> Moment | str:
     return ago(instant, now) if instant else ""
-
-

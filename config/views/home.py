@@ -32,9 +32,7 @@ def theme(request: HttpRequest) -> HttpResponse:
     response = HttpResponseRedirect(target, status=303)
     chosen = request.POST.get("theme", "")
     if chosen in THEMES:
-        response.set_cookie(
-            THEME_COOKIE, chosen, max_age=THEME_COOKIE_SECONDS, samesite="Lax", httponly=True, secure=request.is_secure()
-        )
+        response.set_cookie(THEME_COOKIE, chosen, max_age=THEME_COOKIE_SECONDS, samesite="Lax", httponly=True, secure=request.is_secure())
     else:
         response.delete_cookie(THEME_COOKIE, samesite="Lax")
     return response

@@ -195,19 +195,23 @@ _SOURCES = (
     _Source(
         (("document", "text"),),
         # A purchase order and a release are reversed through their entry; a customer change is never reversed, only restored.
-        "SELECT position, reversal.id IS NOT NULL FROM {origin}"
+        # The entry that an effect made by itself is no document of its own.
+        "SELECT position, reversal.id IS NOT NULL, document.reverses_id IS NOT NULL FROM {origin}"
         " JOIN LATERAL ("
-        "  SELECT id AS entry_id FROM ledger_journalentry WHERE company_id = company.id AND number = wanted_document"
-        "  UNION ALL SELECT entry_id FROM ledger_purchaseorder"
+        "  SELECT id AS entry_id, reverses_id FROM ledger_journalentry"
+        "   WHERE company_id = company.id AND number = wanted_document AND kind = 'general'"
+        "  UNION ALL SELECT entry_id, NULL FROM ledger_purchaseorder"
         "   WHERE company_id = company.id AND number = wanted_document"
-        "  UNION ALL SELECT entry_id FROM ledger_inventorymovement"
+        "  UNION ALL SELECT entry_id, NULL FROM ledger_inventorymovement"
         "   WHERE company_id = company.id AND number = wanted_document"
-        "  UNION ALL SELECT NULL FROM ledger_customerchange"
+        "  UNION ALL SELECT NULL, NULL FROM ledger_customerchange"
         "   WHERE company_id = company.id AND number = wanted_document"
         " ) AS document ON true"
         " LEFT JOIN ledger_journalentry AS reversal ON reversal.reverses_id = document.entry_id",
-        {"document_status": lambda row: "reversed" if row[0] else "posted"},
+        {"document_status": lambda row: "reversed" if row[0] else "reversal" if row[1] else "posted"},
     ),
 )
 _SOURCE_OF = {kind: position for position, source in enumerate(_SOURCES) for kind in source.answers}
 FACT_KINDS = tuple(sorted(_SOURCE_OF))
+# The names of a subject's parts by kind of fact, in the order of `FactQuery.subject`.
+SUBJECT_PARTS = {kind: tuple(name for name, _ in source.parts) for source in _SOURCES for kind in source.answers}

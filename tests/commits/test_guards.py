@@ -34,9 +34,10 @@ pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
 def test_history_is_not_rewritten(gate: Gate, statement: str) -> None:
     gate.order()
     run()
-    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute(statement)
+        with pytest.raises(IntegrityError), transaction.atomic():
+            cursor.execute(statement)
 
 
 def test_one_commit_per_proposal(gate: Gate) -> None:

@@ -12,7 +12,7 @@ from commits.records import Counts
 from commits.services.claiming import LEASE_SECONDS
 from gateway.connections import connector_for, use_connector
 from gateway.connectors.embedded import EmbeddedConnector
-from gateway.port import Level
+from gateway.port import Level, SendStatus, WriteOutcome
 from kernel.clock import now as clock_now
 from ledger.services import execute_batch
 from tests.builders.commits import WORKER, Gate, commit_of, kinds, landed_orders, last_event, outcome_of, run
@@ -237,6 +237,18 @@ def test_refusal_of_the_erp_is_final_or_retryable_as_it_says(gate: Gate) -> None
     assert (proposal.outcome.status, proposal.outcome.code) == ("failed", "constraint_violated")
     assert kinds(proposal)[-1] == "commit:failed"
     assert proposal.state == "approved"
+
+
+def test_whatever_an_erp_says_can_be_stored(gate: Gate) -> None:
+    proposal = gate.approved_order()
+
+    class Rambling(FaultyConnector):
+        def commit_many(self, requests, *, now):  # type: ignore[no-untyped-def]
+            return [WriteOutcome(item.key, SendStatus.REFUSED, code="x" * 500, detail="no\0" * 5000) for item in requests]
+
+    with use_connector(Rambling(EmbeddedConnector())):
+        run()
+    assert (commit_of(proposal).state, commit_of(proposal).code) == ("failed", "x" * 64)
 
 
 def test_same_key_with_another_payload_is_a_conflict(gate: Gate) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from decimal import Decimal
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +26,11 @@ values = st.recursive(
 def test_bytes_survive_parsing(value: object) -> None:
     assert parse_json(canonical_bytes(value)) == value
     assert canonical_bytes(parse_json(canonical_bytes(value))) == canonical_bytes(value)
+
+
+@given(values)
+def test_bytes_are_those_of_the_reference_implementation(value: object) -> None:
+    assert canonical_bytes(value) == rfc8785.dumps(value)  # type: ignore[arg-type]
 
 
 def test_keys_are_sorted_by_utf16_as_rfc_8785_demands() -> None:

@@ -122,8 +122,6 @@ def paths(document: dict[str, Any]) -> list[str]:
 @pytest.fixture(autouse=True)
 def _agents_urls(settings: Any) -> None:
     settings.ROOT_URLCONF = "tests.proposals.urls"
-    # Every test client builds the middleware anew, and WhiteNoise looks at each static file when it is built.
-    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,11 @@ from typing import Any
 
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand, CommandParser
-from gateway.connections import connector_for
 
 from approvals.models import Decision
 from commits.models import Commit
 from commits.states import CommitState
+from gateway.connections import connector_for
 from kernel.canonical import canonical_bytes
 from kernel.clock import now
 from kernel.money import Money
