@@ -37,9 +37,7 @@ class DecisionForm(forms.Form):
     presentation_digest = forms.CharField(max_length=71, widget=forms.HiddenInput)
     shown_at = forms.CharField(max_length=400, widget=forms.HiddenInput)
     reason_code = forms.ChoiceField(choices=[("", "Choose a reason"), *REASONS.items()], required=False)
-    comment = forms.CharField(
-        required=False, max_length=2_000, strip=True, widget=forms.Textarea(attrs={"rows": 3}), label="Comment"
-    )
+    comment = forms.CharField(required=False, max_length=2_000, strip=True, widget=forms.Textarea(attrs={"rows": 3}), label="Comment")
 
     def values(self) -> dict[str, Any]:
         """Return the cleaned values that the service takes as they are."""

@@ -9,6 +9,7 @@ from approvals import views
 app_name = "approvals"
 urlpatterns = [
     path("inbox/", views.inbox, name="inbox"),
+    path("proposals/", views.proposals, name="proposals"),
     path("proposals/<str:proposal_id>/", views.proposal, name="proposal"),
     path("proposals/<str:proposal_id>/progress/", views.progress, name="progress"),
     path("proposals/<str:proposal_id>/decide/", views.decide, name="decide"),

@@ -13,6 +13,7 @@ from approvals.errors import StalePage, StalePayload
 from approvals.forms import DecisionForm, open_shown, seal_shown
 from approvals.models import Policy
 from approvals.pages.inbox import inbox_page
+from approvals.pages.listing import proposals_page
 from approvals.pages.outcome import outcome_panel
 from approvals.pages.policies import policy_line, policy_page, versions
 from approvals.pages.proposal import field_label, proposal_page, waits_for
@@ -37,6 +38,13 @@ STOP_POLLING = 286
 def inbox(request: HttpRequest) -> HttpResponse:
     """Show what waits, for whom."""
     return render(request, "approvals/inbox.html", {"page": inbox_page(person_of(request), request.GET, clock_now())})
+
+
+@require_safe
+@requires(Permission.PROPOSAL_READ)
+def proposals(request: HttpRequest) -> HttpResponse:
+    """List every proposal of the person's companies, newest first, whoever has to decide."""
+    return render(request, "approvals/proposals.html", {"page": proposals_page(person_of(request), request.GET, clock_now())})
 
 
 @require_safe

@@ -32,7 +32,8 @@ class Place:
 
 
 PLACES = (
-    Place("Work", "Inbox", "approvals:inbox", "inbox", Permission.PROPOSAL_READ),
+    Place("Work", "Inbox", "approvals:inbox", "inbox", Permission.PROPOSAL_DECIDE),
+    Place("Work", "Proposals", "approvals:proposals", "list", Permission.PROPOSAL_READ),
     Place("Control", "Policies", "approvals:policies", "policy", Permission.POLICY_READ),
     Place("Control", "Agents", "identity:agents", "agent", Permission.AGENT_READ),
     Place("Control", "Tools", "identity:tools", "tool", Permission.TOOL_READ),
@@ -40,6 +41,17 @@ PLACES = (
     Place("Operate", "Reconciliation", "reconciliation:runs", "reconcile", Permission.RECONCILIATION_READ),
     Place("Audit", "Audit log", "audit:log", "audit", Permission.AUDIT_READ),
     Place("Administer", "People and groups", "admin:index", "people", Permission.USER_MANAGE),
+)
+
+
+# Where each role begins its day; a person with several roles begins at the first of them.
+HOMES = (
+    (Role.APPROVER, "approvals:inbox"),
+    (Role.OPERATOR, "commits:list"),
+    (Role.CONTROLLER, "approvals:policies"),
+    (Role.AGENT_OWNER, "identity:agents"),
+    (Role.AUDITOR, "audit:log"),
+    (Role.ADMINISTRATOR, "identity:agents"),
 )
 
 
@@ -97,7 +109,7 @@ def shell_for(request: HttpRequest) -> Shell:
     for place in places_of(user):
         url = reverse(place.url_name)
         waiting = badge(user, clock_now()) if place.url_name == "approvals:inbox" else 0
-        item = Item(place.title, url, place.icon, _is_current(request.path, url), waiting)
+        item = Item(place.title, url, place.icon, request.path.startswith(url), waiting)
         groups.setdefault(place.group, []).append(item)
     return Shell(
         person=user.get_full_name() or user.get_username(),
@@ -112,5 +124,7 @@ def places_of(user: User | AnonymousUser) -> list[Place]:
     return [place for place in PLACES if place.permission in held]
 
 
-def _is_current(path: str, url: str) -> bool:
-    return path.startswith(url) or (url == reverse("approvals:inbox") and path.startswith("/proposals/"))
+def home_of(user: User | AnonymousUser) -> str:
+    """Return the name of the page that this person's work begins on, or an empty text for somebody without a role."""
+    roles = roles_of(user)
+    return next((url_name for role, url_name in HOMES if role in roles), "")

@@ -127,8 +127,7 @@ class Supervisor:
 def children(host: str, port: int, web_processes: int) -> list[Child]:
     """Return the process list of one machine."""
     manage = [sys.executable, "manage.py"]
-    web = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port)]
-    web += ["--workers", str(web_processes), "--lifespan", "on", "--no-access-log", "--log-level", "warning"]
+    web = [sys.executable, "-m", "config.serve", "--host", host, "--port", str(port), "--processes", str(web_processes)]
     return [
         Child("web", Process.WEB, web),
         Child("worker", Process.WORKER, [*manage, "qcluster"]),

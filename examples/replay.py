@@ -23,6 +23,7 @@ import httpx
 COMPANY = "US01"
 START_SECONDS = 180
 COMMIT_SECONDS = 600
+IDLE_SECONDS = 60
 REPORT = [sys.executable, "manage.py", "replay_report", "--company", COMPANY]
 
 
@@ -41,12 +42,12 @@ def main() -> int:
         propose_and_decide(options.directory, url)
         wait_for_commits()
         manage("reconcile", "--company", COMPANY, check=False)
-        report = subprocess.run([*REPORT, "--verify"], check=True, capture_output=True, text=True)
+        result = report("--verify")
     finally:
         if own is not None:
             own.send_signal(signal.SIGTERM)
             own.wait()
-    print(report.stdout.strip().splitlines()[-1])
+    print(result)
     return 0
 
 
@@ -79,24 +80,47 @@ def manage(*arguments: str, check: bool = True) -> None:
 
 def propose_and_decide(directory: Path, url: str) -> None:
     """Run both scripts side by side until the agent is done and nothing waits for a decision; start killed ones again."""
-    agent_command = [sys.executable, "-m", "examples.replay_purchase_orders", str(directory), "--url", url]
-    people_command = [sys.executable, "-m", "examples.replay_approvers", str(directory), "--url", url, "--idle", "3"]
-    agent, people = subprocess.Popen(agent_command), subprocess.Popen(people_command)
-    while True:
-        agent_code, people_code = agent.poll(), people.poll()
-        if agent_code is not None and agent_code < 0:
-            agent = subprocess.Popen(agent_command)
-        elif agent_code:
-            people.terminate()
-            raise SystemExit("The agent was refused; see its lines above.")
-        if people_code is not None:
-            if people_code > 0:
-                agent.terminate()
-                raise SystemExit("The approvers' script stopped; see its lines above.")
-            if agent_code == 0 and people_code == 0 and progress()["pending"] == 0:
-                return
-            people = subprocess.Popen(people_command)
-        time.sleep(0.5)
+    agent = Script("agent", ["examples.replay_purchase_orders", str(directory), "--url", url])
+    people = Script("approvers", ["examples.replay_approvers", str(directory), "--url", url, "--idle", str(IDLE_SECONDS)])
+    try:
+        while not (agent.is_done() and progress()["pending"] == 0):
+            if people.is_done():
+                people.start()
+            time.sleep(1)
+    finally:
+        people.stop()
+        agent.stop()
+
+
+class Script:
+    """One of the two scripts, started again whenever somebody killed it."""
+
+    def __init__(self, name: str, arguments: list[str]) -> None:
+        """Start it."""
+        self.name = name
+        self.command = [sys.executable, "-m", *arguments]
+        self.start()
+
+    def start(self) -> None:
+        """Start it; what it did before is not done twice."""
+        self.running = subprocess.Popen(self.command)
+
+    def is_done(self) -> bool:
+        """Return whether it came to its end; starts it again when it was killed, gives up when it said no itself."""
+        code = self.running.poll()
+        if code is not None and code < 0:
+            print(f"The {self.name}'s script was killed; starting it again.", flush=True)
+            self.start()
+            return False
+        if code:
+            raise SystemExit(f"The {self.name}'s script stopped; see its lines above.")
+        return code == 0
+
+    def stop(self) -> None:
+        """Stop it if it still runs."""
+        if self.running.poll() is None:
+            self.running.terminate()
+            self.running.wait()
 
 
 def wait_for_commits() -> None:
@@ -106,13 +130,18 @@ def wait_for_commits() -> None:
         if time.monotonic() > deadline:
             raise SystemExit(f"{left} commits are still not settled; the console's Commits page says why.")
         print(f"{left} commits under way …", flush=True)
-        time.sleep(2)
+        time.sleep(1)
 
 
 def progress() -> dict[str, int]:
     """Return how many proposals wait for a decision and how many approved ones are not settled."""
-    answer = subprocess.run(REPORT, check=True, capture_output=True, text=True)
-    return {name: int(count) for name, count in json.loads(answer.stdout.strip().splitlines()[-1]).items()}
+    return {name: int(count) for name, count in json.loads(report()).items()}
+
+
+def report(*options: str) -> str:
+    """Return the last line of the report."""
+    answer = subprocess.run([*REPORT, *options], check=True, stdout=subprocess.PIPE, text=True)
+    return answer.stdout.strip().splitlines()[-1]
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import re
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,9 +23,12 @@ from pathlib import Path
 import httpx
 from tqdm import tqdm
 
+from examples import DATA
+
 ORDER = re.compile(r"\bPO-(\d+)\b")
 PROPOSAL = re.compile(r'href="(/proposals/prop_[0-9a-z]+/)"')
 GONE = {404, 409}
+ATTEMPTS = 12
 
 
 class FormReader(HTMLParser):
@@ -107,54 +112,96 @@ class Approver:
     def _post(self, path: str, data: dict[str, str]) -> httpx.Response:
         return self._again(lambda: self.http.post(path, data=data))
 
-    @staticmethod
-    def _again(send: object) -> httpx.Response:
-        for attempt in range(10):
+    def _again(self, send: Callable[[], httpx.Response]) -> httpx.Response:
+        """Return the answer, asking again while the console is away; raises SystemExit when it stays away.
+
+        A decision whose answer was lost is sent a second time: either it was not taken, or the console says that it was.
+        """
+        for attempt in range(ATTEMPTS):
             try:
-                answer = send()  # type: ignore[operator]
+                answer = send()
             except httpx.TransportError:
-                answer = None
-            if answer is not None and answer.status_code < 500:
-                return answer  # type: ignore[no-any-return]
-            time.sleep(min(5.0, 0.3 * 2**attempt))
-        raise SystemExit("The console does not answer.")
+                pass
+            else:
+                if answer.status_code < 500:
+                    return answer
+            time.sleep(min(5.0, 0.2 * 2**attempt))
+        raise SystemExit(f"{self.name}: the console does not answer.")
 
 
-def work(approver: Approver, rejected: frozenset[str], idle_seconds: float, bar: tqdm[None]) -> None:
-    """Decide whatever waits for this person until nothing did for a while."""
-    approver.log_in()
-    last_found = time.monotonic()
-    while time.monotonic() - last_found < idle_seconds:
-        addresses = approver.waiting()
-        decided = sum(approver.decide(address, rejected) for address in addresses)
-        bar.update(decided)
-        if decided:
-            last_found = time.monotonic()
-        else:
-            time.sleep(1)
+class Desk:
+    """What the approvers of this script have in hand: nobody opens what another one is reading or decided a moment ago."""
+
+    def __init__(self) -> None:
+        """Start with an empty desk."""
+        self._lock = threading.Lock()
+        self._in_hand: set[str] = set()
+        self._decided_at: dict[str, float] = {}
+
+    def take(self, address: str, listed_at: float) -> bool:
+        """Return whether it is ours now: listed after the last decision on it, and in nobody's hand."""
+        with self._lock:
+            if address in self._in_hand or self._decided_at.get(address, 0.0) > listed_at:
+                return False
+            self._in_hand.add(address)
+            return True
+
+    def put_back(self, address: str) -> None:
+        """Let go of it, decided or not."""
+        with self._lock:
+            self._in_hand.discard(address)
+            self._decided_at[address] = time.monotonic()
+
+
+@dataclass(slots=True)
+class Work:
+    """What all approvers of this script share."""
+
+    rejected: frozenset[str]
+    idle_seconds: float
+    bar: tqdm[None]
+    desk: Desk = field(default_factory=Desk)
+    last_found: float = field(default_factory=time.monotonic)
+
+    def run(self, approver: Approver) -> None:
+        """Decide whatever waits for this person until nothing waited for anybody for a while."""
+        approver.log_in()
+        self.last_found = time.monotonic()
+        while time.monotonic() - self.last_found < self.idle_seconds:
+            listed_at = time.monotonic()
+            if not sum(self._decide(approver, address, listed_at) for address in approver.waiting()):
+                time.sleep(0.5)
+
+    def _decide(self, approver: Approver, address: str, listed_at: float) -> bool:
+        if not self.desk.take(address, listed_at):
+            return False
+        try:
+            is_decided = approver.decide(address, self.rejected)
+        finally:
+            self.desk.put_back(address)
+        if is_decided:
+            self.last_found = time.monotonic()
+            self.bar.update()
+        return is_decided
 
 
 def main() -> int:
-    """Let both approvers work side by side."""
+    """Let the approvers work side by side."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--url", default="http://localhost:8000")
-    parser.add_argument("--people", type=Path, default=Path(".data/sample/people.csv"), help="CSV with username, password, role")
+    parser.add_argument("--people", type=Path, default=DATA / "sample" / "people.csv", help="CSV with username, password, role")
     parser.add_argument("--idle", type=float, default=10)
     options = parser.parse_args()
     with (options.directory / "purchase_orders.csv").open(encoding="utf-8", newline="") as file:
         rejected = frozenset(row["purchase_order_id"] for row in csv.DictReader(file) if row["status"] == "rejected")
     with options.people.open(encoding="utf-8", newline="") as file:
         people = [row for row in csv.DictReader(file) if row["role"] == "approver"]
-    with tqdm(desc="Decided", unit="decision", smoothing=0) as bar:
-        threads = [
-            threading.Thread(target=work, args=(Approver(options.url, row["username"], row["password"]), rejected, options.idle, bar))
-            for row in people
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    with tqdm(desc="Decided", unit="decision", smoothing=0) as bar, ThreadPoolExecutor(len(people)) as pool:
+        work = Work(rejected, options.idle, bar)
+        approvers = [Approver(options.url, row["username"], row["password"]) for row in people]
+        # What stops one of them stops the script: the result is asked for.
+        list(pool.map(work.run, approvers))
     return 0
 
 

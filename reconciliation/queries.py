@@ -13,11 +13,12 @@ from commits.states import CommitState
 from identity.permissions import Permission, require_permission
 from identity.queries import companies_of
 from kernel.errors import NotVisible
-from kernel.ids import Prefix, decode
+from kernel.ids import Prefix, decode, encode
 from reconciliation.models import Break, Run
 from reconciliation.records import Intended
 
 CHUNK_ROWS = 2000
+STATES = {state.value: state for state in CommitState}
 
 # Keys are compared byte by byte, and a TypeID keeps the order of its key: both sides of the merge sort alike.
 INTENDED = """
@@ -39,7 +40,7 @@ def intended(company: str) -> Iterator[Intended]:
         cursor.execute(INTENDED, [company])
         while rows := cursor.fetchmany(CHUNK_ROWS):
             for proposal_id, commit_id, state, *rest in rows:
-                yield Intended(proposal_id, commit_id, CommitState(state), *rest)
+                yield Intended(encode(Prefix.PROPOSAL, proposal_id), proposal_id, commit_id, STATES[state], *rest)
 
 
 def visible_runs(user: User) -> QuerySet[Run]:

@@ -16,6 +16,7 @@ from reconciliation.states import BreakKind
 class Intended:
     """One commit with what its proposal intended; `reference` is the proposal's TypeID, the join key."""
 
+    reference: str
     proposal_id: UUID
     commit_id: UUID
     state: CommitState
@@ -30,11 +31,6 @@ class Intended:
     document: str
     content_digest: str
     difference_count: int
-
-    @property
-    def reference(self) -> str:
-        """Return the TypeID that the write carries in the ERP."""
-        return encode(Prefix.PROPOSAL, self.proposal_id)
 
     def as_dict(self) -> dict[str, object]:
         """Return the form kept on a break."""

@@ -82,9 +82,7 @@ def run_now(request: HttpRequest) -> HttpResponse:
 def explain(request: HttpRequest, break_id: str) -> HttpResponse:
     """Close a break as a difference that is right."""
     reason = request.POST.get("reason", "")[:REASON_LENGTH_MAX]
-    services.explain_break(
-        break_id=break_id, user=person_of(request), actor=actor_of(request), now=clock_now(), explanation=reason
-    )
+    services.explain_break(break_id=break_id, user=person_of(request), actor=actor_of(request), now=clock_now(), explanation=reason)
     return lead_back(request, "Explained.", "reconciliation:break", break_id)
 
 
@@ -101,7 +99,5 @@ def write_off(request: HttpRequest, break_id: str) -> HttpResponse:
 @requires(Permission.RECONCILIATION_RESOLVE)
 def compensate(request: HttpRequest, break_id: str) -> HttpResponse:
     """Propose the compensating entry; it passes the gate like any other proposal."""
-    made = services.propose_compensation(
-        break_id=break_id, user=person_of(request), actor=actor_of(request), now=clock_now()
-    )
+    made = services.propose_compensation(break_id=break_id, user=person_of(request), actor=actor_of(request), now=clock_now())
     return lead_back(request, "The compensating entry stands at the gate.", "approvals:proposal", made.public_id)

@@ -134,8 +134,8 @@ def _summary(waiting: Counts, found: InboxPage, view: View) -> str:
         f"{waiting.group:,} in your groups",
         f"{waiting.waiting:,} waiting on others",
     ]
-    shown = f"{found.total:,} in {TITLES[view]}"
-    return f"{', '.join(part for part in parts if part)}. {shown}."
+    shown = "" if view is View.MINE and found.total == waiting.mine else f" {found.total:,} shown in {TITLES[view]}."
+    return f"{', '.join(part for part in parts if part)}.{shown}"
 
 
 def _tabs(view: View, query: QueryDict, waiting: Counts) -> list[Tab]:

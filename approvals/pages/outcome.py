@@ -61,9 +61,7 @@ def outcome_panel(proposal: Proposal, *, waits_for: str) -> OutcomePanel:
     """Return where the proposal stands in one sentence, with what it became in the ERP."""
     if proposal.state == ProposalState.PENDING:
         sentence = f"Waiting for {waits_for}." if waits_for else "Waiting for a decision."
-        return OutcomePanel(
-            "Where it stands", PROPOSAL_TAGS[proposal.state], sentence, is_quiet=True, poll_seconds=POLL_SECONDS_PENDING
-        )
+        return OutcomePanel("Where it stands", PROPOSAL_TAGS[proposal.state], sentence, is_quiet=True, poll_seconds=POLL_SECONDS_PENDING)
     if proposal.state == ProposalState.APPROVED:
         return _approved(proposal, outcome_of(proposal))
     return _ended(proposal)

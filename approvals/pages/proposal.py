@@ -10,13 +10,13 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.urls import reverse
 
+from approvals.pages.checks import CheckLine, check_lines, checks_summary
 from approvals.pages.history import Entry, history
 from approvals.pages.outcome import Difference, OutcomePanel, connector_sentence, outcome_panel
-from approvals.pages.words import DECIDED, RISK_TAGS, outcome_of, reason_text, risk_of, status_tag
+from approvals.pages.words import DECIDED, RISK_TAGS, outcome_of, reason_text, risk_of, status_tag, tool_title
 from approvals.queries.rail import DecisionView, RouteView, StepView, name_of, route_view
 from approvals.services.pages import Shown
 from approvals.states import StepState
-from gateway.preconditions import Check, Severity
 from kernel.canonical import parse_json, to_json_text
 from kernel.display import Moment, Tag, Tone, ago, counted, due, short_digest, span
 from kernel.verdicts import Denied
@@ -57,15 +57,6 @@ class BudgetMeter:
     after_text: str
     amount_text: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class CheckLine:
-    """One check in words."""
-
-    tag: Tag
-    text: str
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +159,7 @@ def proposal_page(shown: Shown, user: User, now: datetime) -> ProposalPage:
         changes=_changes(facts.get("changes")),
         budget=_budget(facts.get("budget")),
         checks=checks,
-        checks_summary=_checks_summary(checks, shown),
+        checks_summary=checks_summary(checks, shown),
         reads=reads,
         reads_summary=counted(len(reads), "read receipt", "read receipts") if reads else "",
         rationale=proposal.rationale,
@@ -211,7 +202,8 @@ def _tags(proposal: Proposal, shown: Shown, now: datetime) -> list[Tag]:
         tags.append(Tag("Compensating entry", Tone.INFO, "return", proposal.compensates))
     if proposal.state == ProposalState.PENDING:
         until = due(proposal.expires_at, now)
-        tags.append(Tag(until.text if until.is_late else f"Due {until.text[:1].lower()}{until.text[1:]}", Tone.BAD if until.is_late else Tone.PLAIN, "clock"))
+        words = until.text if until.is_late else f"Due {until.text[:1].lower()}{until.text[1:]}"
+        tags.append(Tag(words, Tone.BAD if until.is_late else Tone.PLAIN, "clock"))
         if not shown.is_current:
             tags.append(Tag("ERP does not answer", Tone.WARN, "warn"))
     return tags
@@ -222,7 +214,7 @@ def _facts(proposal: Proposal, facts: Mapping[str, Any]) -> list[tuple[str, obje
     labels = {label.lower() for label, _ in shown}
     if not labels & {"total", "amount"}:
         shown.insert(0, ("Amount", str(proposal.amount)))
-    return [*shown, ("Tool", f"{proposal.tool} v{proposal.tool_version}")]
+    return [*shown, ("Tool", f"{tool_title(proposal.tool)}, v{proposal.tool_version}")]
 
 
 def _lines(table: Mapping[str, Any] | None) -> Lines | None:
@@ -273,45 +265,6 @@ def _budget(stored: Mapping[str, Any] | None) -> BudgetMeter | None:
         amount_text=stored["amount"],
         text=f"{stored['label']}: {words}{', which is over budget' if stored['is_exceeded'] else ''}",
     )
-
-
-def check_lines(facts: Mapping[str, Any], live: Sequence[Check]) -> list[CheckLine]:
-    """Return what fails first, then what to look at, then what passed: the rule's text and, beside it, the value now."""
-    values = {check.precondition.code: check for check in live}
-    failing, passing = [], []
-    for check in facts["checks"]:
-        now = values.get(check["code"])
-        if check["holds"]:
-            passing.append(CheckLine(Tag("Passed", Tone.GOOD, "check"), check["label"], _moved(now)))
-        elif check["severity"] == Severity.HARD.value:
-            failing.append(CheckLine(Tag("Fails", Tone.BAD, "cross"), check["label"], _value(now)))
-        else:
-            failing.append(CheckLine(Tag("Look", Tone.WARN, "warn"), check["label"], _value(now)))
-    failing.sort(key=lambda line: line.tag.word != "Fails")
-    warnings = [CheckLine(Tag("Look", Tone.WARN, "warn"), str(text)) for text in facts["warnings"]]
-    notes = [CheckLine(Tag("Note", Tone.INFO, "info"), note["text"]) for note in facts["notes"]]
-    return [*failing, *warnings, *notes, *passing]
-
-
-def _value(check: Check | None) -> str:
-    return f"Now: {check.value}; needed: {check.precondition.expected}." if check else ""
-
-
-def _moved(check: Check | None) -> str:
-    if check is None or not check.has_drifted:
-        return ""
-    return f"Was {check.precondition.observed} at submission, is {check.value} now."
-
-
-def _checks_summary(lines: Sequence[CheckLine], shown: Shown) -> str:
-    counts = {word: sum(line.tag.word == word for line in lines) for word in ("Fails", "Look", "Passed")}
-    parts = [
-        f"{counts['Fails']} failing" if counts["Fails"] else "",
-        counted(counts["Look"], "to look at", "to look at") if counts["Look"] else "",
-        f"{counts['Passed']} passed" if counts["Passed"] else "",
-    ]
-    when = "asked just now" if shown.is_current else "as last shown"
-    return ", ".join(part for part in [*parts, when] if part)
 
 
 def _reads(proposal: Proposal) -> list[ReadLine]:

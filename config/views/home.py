@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
-from config.navigation import THEME_COOKIE, THEMES, places_of
+from config.navigation import THEME_COOKIE, THEMES, home_of
 
 THEME_COOKIE_SECONDS = 365 * 24 * 60 * 60
 
@@ -16,11 +16,9 @@ THEME_COOKIE_SECONDS = 365 * 24 * 60 * 60
 @require_safe
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """Redirect to the first page the person may see; without any role say so."""
-    places = places_of(request.user)
-    if not places:
-        return render(request, "no_role.html", status=403)
-    return redirect(places[0].url_name)
+    """Lead to the page that the person's work begins on; without any role say so."""
+    start = home_of(request.user)
+    return redirect(start) if start else render(request, "no_role.html", status=403)
 
 
 @require_POST

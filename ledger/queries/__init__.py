@@ -10,6 +10,7 @@ from ledger.contracts import FactQuery, LandedDocument
 from ledger.queries.accounts import check_budget, get_account_balance, get_period_status, get_trial_balance
 from ledger.queries.facts import (
     FACT_KINDS,
+    SUBJECT_PARTS,
     account_active,
     budget_remaining,
     customer_version,
@@ -26,6 +27,7 @@ trial_balance = get_trial_balance
 
 __all__ = [
     "FACT_KINDS",
+    "SUBJECT_PARTS",
     "FactQuery",
     "LandedDocument",
     "account_active",

@@ -28,6 +28,7 @@ def pages(installation: Installation) -> Iterator[tuple[str, str, str]]:
     yield "maria", "/inbox/?view=waiting", "inbox-waiting"
     yield "maria", "/inbox/?view=done", "inbox-done"
     yield "maria", "/inbox/?q=nothing-like-this&company=DE01", "inbox-empty"
+    yield "tomas", "/proposals/", "proposals"
     yield "maria", f"/proposals/{large.public_id}/", "proposal"
     yield "maria", f"/proposals/{order.public_id}/", "proposal-committed"
     yield "maria", f"/proposals/{entry.public_id}/", "proposal-rejected"

@@ -18,9 +18,9 @@ from audit.sealer import Sealer
 from commits import services as commit_services
 from config.sample import people
 from config.sample.load import load_sample_data
-from kernel.clock import now as clock_now
 from kernel.actors import Actor
 from kernel.canonical import digest
+from kernel.clock import now as clock_now
 from proposals.models import Proposal
 from reconciliation import services as reconciliation_services
 from reconciliation.models import Break
@@ -98,14 +98,15 @@ def decide(
 def make_break(proposal: Proposal) -> Break:
     """Return an open break that a run of now is said to have found: the proposal's document landed otherwise."""
     run = reconciliation_services.reconcile(company=proposal.company, now=clock_now())
-    landed = {"document": proposal.outcome.document, "total": "7000.00", "effective_on": "2026-11-20", "counterparty": proposal.counterparty}
+    document = proposal.outcome.document
+    landed = {"document": document, "total": "7000.00", "effective_on": "2026-11-20", "counterparty": proposal.counterparty}
     return Break.objects.create(
         first_run=run,
         last_run=run,
         kind=BreakKind.DIFFERS,
         company=proposal.company,
         proposal=proposal,
-        document=proposal.outcome.document,
+        document=document,
         fingerprint=digest("countersign.break/1", proposal.public_id),
         intended={**landed, "total": proposal.amount.decimal_text()},
         landed=landed,

@@ -10,7 +10,7 @@ import pytest
 
 from commits.states import CommitState
 from gateway.port import Landed
-from kernel.ids import new_id
+from kernel.ids import Prefix, encode, new_id
 from reconciliation.comparison import Absent, OutOfOrder, Scope, merge
 from reconciliation.records import Finding, Intended, Tally
 from reconciliation.states import BreakKind
@@ -22,6 +22,7 @@ LONG_AGO = NOW - timedelta(hours=8)
 
 def intended(key: UUID, **changes: object) -> Intended:
     values: dict[str, object] = {
+        "reference": encode(Prefix.PROPOSAL, key),
         "proposal_id": key,
         "commit_id": key,
         "state": CommitState.SUCCEEDED,
