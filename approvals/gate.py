@@ -165,8 +165,7 @@ def _unroutable(policy: Policy, rows: Sequence[PolicyRow], question: Question, s
     rolling = {str(days): str(Money(total + question.amount.minor, question.amount.currency)) for days, total in sums.items()}
     asking = [row for row in rows if row.company in {"", question.company} and (question.may_be_automatic or not row.is_automatic)]
     bands = [
-        {"band": band_text(row), "company": row.company, "cost_centre": row.cost_centre, "rolling_days": row.rolling_days}
-        for row in asking
+        {"band": band_text(row), "company": row.company, "cost_centre": row.cost_centre, "rolling_days": row.rolling_days} for row in asking
     ]
     if not asking:
         acceptable = f"Policy v{policy.version} has no row for {question.tool} in {question.company}."
@@ -279,9 +278,7 @@ def _store(proposal: Proposal, planned: PlannedRoute, now: datetime) -> Route:
         )
         for step in planned.steps
     )
-    Exclusion.objects.bulk_create(
-        Exclusion(route=route, user_id=item.user_id, reason=item.reason) for item in planned.excluded
-    )
+    Exclusion.objects.bulk_create(Exclusion(route=route, user_id=item.user_id, reason=item.reason) for item in planned.excluded)
     return route
 
 

@@ -164,8 +164,7 @@ def _route_facts(route: Route, currency: str) -> dict[str, Any]:
         "is_automatic": route.is_automatic,
         "digest": route.digest,
         "steps": [
-            {"position": step["position"], "group": step["title"], "min_approvals": step["min_approvals"]}
-            for step in snapshot["steps"]
+            {"position": step["position"], "group": step["title"], "min_approvals": step["min_approvals"]} for step in snapshot["steps"]
         ],
     }
 

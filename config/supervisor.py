@@ -1,20 +1,26 @@
 """Start everything with one command and keep it running: PostgreSQL when none is given, set-up, web, worker, sealer.
 
-Children that die are started again after a growing pause; Ctrl-C or SIGTERM stops them in reverse order and PostgreSQL last.
+Children that die are started again after a growing pause; Ctrl-C or SIGTERM stops them, and PostgreSQL last. When this process
+itself is killed, the next start ends what it left running. Who is alive is told by file locks, which no death survives: this
+process locks `supervisor.lock`, each child its own pid file.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import IO
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -42,17 +48,22 @@ class Child:
 
     def start(self) -> None:
         """Start it in a process group of its own, so that it can be stopped with everything it started."""
-        self.running = subprocess.Popen(
-            self.command,
-            cwd=PROJECT,
-            env={**os.environ, "COUNTERSIGN_PROCESS": self.process.value, "PYTHONUNBUFFERED": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        pid_path(self.name).unlink(missing_ok=True)
+        with pid_path(self.name).open("x", encoding="ascii") as file:
+            # The lock lives as long as the child, which has the open file from us.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.running = subprocess.Popen(
+                self.command,
+                cwd=PROJECT,
+                env={**os.environ, "COUNTERSIGN_PROCESS": self.process.value, "PYTHONUNBUFFERED": "1"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+                pass_fds=[file.fileno()],
+            )
+            file.write(str(self.running.pid))
         self.started_at = time.monotonic()
-        (DATA / f"{self.name}.pid").write_text(str(self.running.pid), encoding="utf-8")
         threading.Thread(target=self._relay, args=(self.running,), daemon=True).start()
 
     def _relay(self, running: subprocess.Popen[str]) -> None:
@@ -60,13 +71,16 @@ class Child:
         for line in running.stdout:
             print(f"{self.name:<7} | {line.rstrip()}", flush=True)
 
-    def signal_group(self, number: signal.Signals) -> None:
-        """Send a signal to the process and everything it started."""
+    def ask_to_stop(self) -> None:
+        """Ask the process to stop; it stops what it started itself, in its own order."""
         if self.running is not None:
-            try:
-                os.killpg(self.running.pid, number)
-            except ProcessLookupError:
-                return
+            self.running.terminate()
+
+    def kill_group(self) -> None:
+        """Kill the process and everything it started that still runs."""
+        if self.running is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.running.pid, signal.SIGKILL)
 
     def restart_if_dead(self) -> None:
         """Start it again when it died, after a pause that grows with each quick death."""
@@ -77,7 +91,7 @@ class Child:
             lived = now - self.started_at
             print(f"{self.name:<7} | ended with {self.running.returncode} after {lived:.0f} s; starting it again", flush=True)
             # What a killed parent left behind must not go on beside its successor.
-            self.signal_group(signal.SIGKILL)
+            self.kill_group()
             self.failures = 0 if lived > STABLE_SECONDS else self.failures + 1
             self.next_start_at = now + PAUSES[min(self.failures, len(PAUSES) - 1)]
             self.running = None
@@ -99,19 +113,21 @@ class Supervisor:
 
     def run(self, *, on_ready: threading.Thread) -> None:
         """Keep every child running until asked to stop, then stop them."""
-        for child in self.children:
-            child.start()
-        on_ready.start()
-        while not self.is_stopping:
+        try:
             for child in self.children:
-                child.restart_if_dead()
-            time.sleep(0.2)
-        self.stop()
+                child.start()
+            on_ready.start()
+            while not self.is_stopping:
+                for child in self.children:
+                    child.restart_if_dead()
+                time.sleep(0.2)
+        finally:
+            self.stop()
 
     def stop(self) -> None:
         """Stop every child: politely, then after a while for good."""
         for child in self.children:
-            child.signal_group(signal.SIGTERM)
+            child.ask_to_stop()
         deadline = time.monotonic() + STOP_SECONDS
         for child in self.children:
             if child.running is None:
@@ -119,9 +135,10 @@ class Supervisor:
             try:
                 child.running.wait(timeout=max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                child.signal_group(signal.SIGKILL)
-                child.running.wait()
-            (DATA / f"{child.name}.pid").unlink(missing_ok=True)
+                print(f"{child.name:<7} | does not stop by itself; killing it", flush=True)
+            child.kill_group()
+            child.running.wait()
+            pid_path(child.name).unlink(missing_ok=True)
 
 
 def children(host: str, port: int, web_processes: int) -> list[Child]:
@@ -136,7 +153,7 @@ def children(host: str, port: int, web_processes: int) -> list[Child]:
 
 
 def main() -> int:
-    """Run the installation until Ctrl-C; return 0 after a clean stop."""
+    """Run the installation until Ctrl-C, unless it runs already or cannot have the port; return 0 after a clean stop."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default=os.environ.get("COUNTERSIGN_HOST", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=int(os.environ.get("COUNTERSIGN_PORT", "8000")))
@@ -144,6 +161,19 @@ def main() -> int:
     parser.add_argument("--sample", action="store_true", help="load sample data and print the sample people")
     options = parser.parse_args()
     DATA.mkdir(parents=True, exist_ok=True)
+    with (DATA / "supervisor.lock").open("w", encoding="ascii") as lock:
+        if not is_locked_by_us(lock):
+            print(f"Countersign already runs with the data in {DATA}; stop it first.", file=sys.stderr)
+            return 1
+        end_leftovers()
+        if not is_free(options.host, options.port):
+            print(f"Port {options.port} is taken; choose another one: PORT={options.port + 1} make run", file=sys.stderr)
+            return 1
+        return serve(options)
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Run everything until told to stop; return 0 after a clean stop."""
     os.environ.setdefault("COUNTERSIGN_PUBLIC_URL", f"http://localhost:{options.port}")
     if options.sample:
         os.environ.setdefault("COUNTERSIGN_DEMO", "on")
@@ -166,6 +196,43 @@ def main() -> int:
             server.stop()
     print("Stopped.", flush=True)
     return 0
+
+
+def pid_path(name: str) -> Path:
+    """Return the file that holds the pid of a child, locked by the child as long as it lives."""
+    return DATA / f"{name}.pid"
+
+
+def is_locked_by_us(file: IO[str]) -> bool:
+    """Return whether we hold the lock on an open file now; False when a living process has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def end_leftovers() -> None:
+    """End the children that a killed supervisor left running: they still hold their locks."""
+    for path in DATA.glob("*.pid"):
+        with path.open("r+", encoding="ascii") as file:
+            if not is_locked_by_us(file) and (number := file.read()):
+                print(f"{path.stem:<7} | left by a supervisor that was killed; ending it", flush=True)
+                with suppress(ProcessLookupError):
+                    os.killpg(int(number), signal.SIGKILL)
+                fcntl.flock(file, fcntl.LOCK_EX)
+        path.unlink()
+
+
+def is_free(host: str, port: int) -> bool:
+    """Return whether the address can be had."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
 
 
 def _start_postgres() -> EmbeddedPostgres | None:

@@ -72,5 +72,5 @@ def stock_quantity(company: str, item_number: str, location: str) -> Fact:
 
 
 def document_status(company: str, document: str) -> Fact:
-    """Ask whether a document stands or was reversed: posted or reversed."""
+    """Ask whether a document stands: posted, reversed, or reversal where it is itself the reversal of another."""
     return Fact("document_status", company, {"document": document})

@@ -91,15 +91,10 @@ class LandedDocument:
         """Return whether the ERP's own people wrote it."""
         return self.written_by != GATE
 
-    @property
-    def is_orphan(self) -> bool:
-        """Return whether it was written under the gate's identity but past its key, or carries no proposal."""
-        return self.written_by == GATE and (self.key is None or not self.reference)
-
 
 @dataclass(frozen=True, slots=True)
 class FactQuery:
-    """One fact to observe, e.g. FactQuery("budget_remaining", "DE01", ("4010", "2026")); kinds: queries.FACT_KINDS."""
+    """One fact to observe, e.g. FactQuery("budget_remaining", "DE01", ("4010", "2026")); queries.SUBJECT_PARTS names the kinds."""
 
     kind: str
     company: str

@@ -79,12 +79,12 @@ def import_masters(directory: Path, *, company: str, now: datetime, progress: Ca
     vendors = [_vendor(row, first) for row in progress(files["vendors.csv"], "vendors")]
     load_vendors(company, vendors)
     items = [
-        (row["product_id"], f"{row['name']} ({row['product_number']})", parse_decimal(row["standard_cost"]))
+        (row["product_id"], f"{row['name']} ({row['product_number']})", _decimal(row["standard_cost"]))
         for row in progress(files["products.csv"], "items")
     ]
     load_items(company, items)
     stock = [
-        StockMaster(row["product_id"], row["location_id"], parse_decimal(row["quantity"]))
+        StockMaster(row["product_id"], row["location_id"], _decimal(row["quantity"]))
         for row in progress(files["inventory.csv"], "stock")
     ]
     load_stock(company, stock)
@@ -121,7 +121,7 @@ def _vendor(row: Row, created_on: date) -> VendorMaster:
 def _budgets(lines: Iterable[Row], order_days: dict[str, date]) -> list[BudgetMaster]:
     needed: Counter[int] = Counter()
     for line in lines:
-        amount = line_amount(parse_decimal(line["quantity"]), parse_decimal(line["unit_price"]), CURRENCY)
+        amount = line_amount(_decimal(line["quantity"]), _decimal(line["unit_price"]), CURRENCY)
         needed[order_days[line["purchase_order_id"]].year] += amount.minor
     return [
         BudgetMaster(COST_CENTRE, year, Money(-(-minor // BUDGET_STEP_MINOR) * BUDGET_STEP_MINOR, CURRENCY))
@@ -145,3 +145,8 @@ def _post_opening_stock(company: str, first: date, costs: dict[str, Decimal], st
         "lines": [{"account": "1400", "debit": amount}, {"account": "3100", "credit": amount}],
     }
     return post_staff_entry(company=company, action=action, written_by=IMPORTER, now=now).document
+
+
+def _decimal(text: str) -> Decimal:
+    """Return a decimal of the files, which leave out the zero before the point: ".5"."""
+    return parse_decimal(f"0{text}" if text.startswith(".") else text)

@@ -55,7 +55,7 @@ class CustomerStatus(models.TextChoices):
 
 
 class OrderState(models.TextChoices):
-    """A purchase order is open until its commitment is reversed."""
+    """A purchase order is open until its commitment is reversed; a trigger refuses every other change of it."""
 
     OPEN = "open"
     CANCELLED = "cancelled"
@@ -87,9 +87,5 @@ class Series(models.TextChoices):
 
 PERIOD_TRANSITIONS: Transitions = {
     PeriodState.OPEN: frozenset({PeriodState.CLOSED}),
-    PeriodState.CLOSED: frozenset({PeriodState.OPEN}),
-}
-ORDER_TRANSITIONS: Transitions = {
-    OrderState.OPEN: frozenset({OrderState.CANCELLED}),
-    OrderState.CANCELLED: frozenset(),
+    PeriodState.CLOSED: frozenset(),
 }

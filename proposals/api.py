@@ -85,9 +85,7 @@ class ToolRead(AgentView):
     def post(self, request: Request, name: str) -> Response:
         """Read the ERP through a tool; the answer is kept as a receipt to cite."""
         body = parse_read(self.body(request))
-        done = services.read(
-            principal=self.principal(request), tool=name, company=body.company, arguments=body.arguments, now=now()
-        )
+        done = services.read(principal=self.principal(request), tool=name, company=body.company, arguments=body.arguments, now=now())
         return Response(read_view(done.receipt, done.result))
 
 
@@ -159,9 +157,7 @@ class ProposalDetail(AgentView):
 
     @extend_schema(
         operation_id="get_proposal",
-        parameters=[
-            OpenApiParameter("wait", int, description=f"Answer when it has changed or is final, after 0 to {WAIT_SECONDS_MAX} s")
-        ],
+        parameters=[OpenApiParameter("wait", int, description=f"Answer when it has changed or is final, after 0 to {WAIT_SECONDS_MAX} s")],
         responses={200: documents.ProposalDocument, **problems(400, 404, 422)},
     )
     def get(self, request: Request, proposal_id: str) -> Response:
@@ -225,9 +221,7 @@ class ProposalBatch(AgentView):
             submission = services.propose(principal=principal, idempotency_key=key, body=body, now=now())
         except DomainError as error:
             named = {name: value for name in ("tool", "company") if isinstance(value := fields.get(name), str)}
-            problem = refuse_and_record(
-                error, actor=principal.actor(), kind=ProposalEvent.REFUSED, now=now(), idempotency_key=key, **named
-            )
+            problem = refuse_and_record(error, actor=principal.actor(), kind=ProposalEvent.REFUSED, now=now(), idempotency_key=key, **named)
             return _result(key, problem.status, problem=problem.as_dict())
         view = _view_of(submission)
         return _result(key, 200 if submission.is_replay else 202, is_replay=submission.is_replay, proposal=view)
@@ -255,9 +249,7 @@ def _view_of(submission: Submission) -> Json:
 def _views(proposals: list[Proposal]) -> list[Json]:
     cited = queries.citations_of([proposal.pk for proposal in proposals])
     superseding = queries.superseding_of(proposals)
-    return [
-        proposal_view(proposal, reads=cited[proposal.pk], superseded_by=superseding.get(proposal.pk)) for proposal in proposals
-    ]
+    return [proposal_view(proposal, reads=cited[proposal.pk], superseded_by=superseding.get(proposal.pk)) for proposal in proposals]
 
 
 def _integer(text: str | None, name: str, *, low: int, high: int, default: int) -> int:

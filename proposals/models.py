@@ -160,9 +160,7 @@ class Outcome(models.Model):
     updated_at = models.DateTimeField()
 
     class Meta:
-        constraints = [
-            models.CheckConstraint(condition=Q(status__in=OutcomeStatus.values), name="proposals_outcome_status_known")
-        ]
+        constraints = [models.CheckConstraint(condition=Q(status__in=OutcomeStatus.values), name="proposals_outcome_status_known")]
 
     def __str__(self) -> str:
         """Return the status."""

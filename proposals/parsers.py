@@ -19,9 +19,7 @@ class CanonicalJSONParser(BaseParser):
 
     media_type = "application/json"
 
-    def parse(
-        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the object in the body; raises NotCanonical, ValidationFailed or BodyTooLarge."""
         try:
             # A request's `body` respects DATA_UPLOAD_MAX_MEMORY_SIZE; reading the stream itself would not.

@@ -87,9 +87,7 @@ def find_by_key(agent_id: UUID, idempotency_key: str) -> Proposal | None:
     Asked twice in every submission and nearly always in vain, so that the question is one index look-up without the ORM.
     """
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id FROM proposals_proposal WHERE agent_id = %s AND idempotency_key = %s", [agent_id, idempotency_key]
-        )
+        cursor.execute("SELECT id FROM proposals_proposal WHERE agent_id = %s AND idempotency_key = %s", [agent_id, idempotency_key])
         row = cursor.fetchone()
     return _slim().get(pk=row[0]) if row else None
 

@@ -108,9 +108,7 @@ class Counts:
     waiting: int
 
 
-def inbox(
-    user: User, view: str, filters: InboxFilters | None = None, *, now: datetime, page: int = 1, size: int = 50
-) -> InboxPage:
+def inbox(user: User, view: str, filters: InboxFilters | None = None, *, now: datetime, page: int = 1, size: int = 50) -> InboxPage:
     """Return one page of the view, what is due first at the top; what I decided last at the top of `done`.
 
     An unknown view is `mine`; a page beyond the last is the last.
@@ -198,10 +196,7 @@ def _filtered(found: QuerySet[Proposal], filters: InboxFilters) -> QuerySet[Prop
         found = found.filter(agent__name=filters.agent)
     for word in filters.q.split()[:8]:
         found = found.filter(
-            Q(headline__icontains=word)
-            | Q(counterparty__iexact=word)
-            | Q(counterparty_name__icontains=word)
-            | Q(reference__icontains=word)
+            Q(headline__icontains=word) | Q(counterparty__iexact=word) | Q(counterparty_name__icontains=word) | Q(reference__icontains=word)
         )
     return found
 
@@ -209,9 +204,7 @@ def _filtered(found: QuerySet[Proposal], filters: InboxFilters) -> QuerySet[Prop
 def _with_columns(found: QuerySet[Proposal], user: User) -> QuerySet[Proposal]:
     open_steps = RouteStep.objects.filter(route=OuterRef("pk"), state=StepState.OPEN)
     mine = Decision.objects.filter(proposal=OuterRef("pk"), user=user)
-    approvals = Decision.objects.filter(
-        proposal=OuterRef("pk"), step__state=StepState.OPEN, kind=DecisionKind.APPROVE
-    )
+    approvals = Decision.objects.filter(proposal=OuterRef("pk"), step__state=StepState.OPEN, kind=DecisionKind.APPROVE)
     return (
         found.select_related("agent", "route")
         .defer("action_bytes", "payload", "preconditions", "rationale")

@@ -107,8 +107,7 @@ def route_view(proposal: Proposal, user: User, now: datetime) -> RouteView:
         steps=views,
         current_position=next((view.position for view in views if view.state == StepState.OPEN), 0),
         exclusions=tuple(
-            ExclusionView(names.get(item.user_id, ""), item.reason, EXCLUSION_LABELS.get(item.reason, item.reason))
-            for item in excluded
+            ExclusionView(names.get(item.user_id, ""), item.reason, EXCLUSION_LABELS.get(item.reason, item.reason)) for item in excluded
         ),
         standing=standing.verdict,
     )

@@ -60,14 +60,10 @@ def verify_routes(proposals: Sequence[Proposal], now: datetime) -> dict[uuid.UUI
     for decision in Decision.objects.select_related("presentation").filter(proposal_id__in=keys).order_by("decided_at"):
         decisions[decision.proposal_id].append(decision)
     excluded = _Exclusions(proposals, routes, now)
-    return {
-        proposal.pk: _verify(proposal, routes.get(proposal.pk), decisions[proposal.pk], excluded) for proposal in proposals
-    }
+    return {proposal.pk: _verify(proposal, routes.get(proposal.pk), decisions[proposal.pk], excluded) for proposal in proposals}
 
 
-def _verify(
-    proposal: Proposal, route: Route | None, decisions: Sequence[Decision], excluded: _Exclusions
-) -> Verified | Problem:
+def _verify(proposal: Proposal, route: Route | None, decisions: Sequence[Decision], excluded: _Exclusions) -> Verified | Problem:
     if proposal.state != ProposalState.APPROVED:
         return Problem("not_approved", f"The proposal is {proposal.state}, not approved.")
     if route is None:
@@ -100,9 +96,7 @@ def _steps_problem(route: Route, decisions: Sequence[Decision]) -> Problem | Non
     for step in steps:
         people = {item.user_id for item in decisions if item.step_id == step.pk and item.kind == DecisionKind.APPROVE}
         if step.state != StepState.SATISFIED or len(people) < step.min_approvals:
-            return Problem(
-                "step_not_satisfied", f"Step {step.position} has {len(people)} of {step.min_approvals} approvals."
-            )
+            return Problem("step_not_satisfied", f"Step {step.position} has {len(people)} of {step.min_approvals} approvals.")
     return None
 
 

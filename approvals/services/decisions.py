@@ -162,9 +162,7 @@ class _Sitting:
         return gate_facts(self.route, required=required, excluded=self.excluded)
 
 
-def _decide(
-    proposal_key: uuid.UUID, checks: Sequence[Check], *, user: User, submitted: Submitted, actor: Actor, now: datetime
-) -> Decision:
+def _decide(proposal_key: uuid.UUID, checks: Sequence[Check], *, user: User, submitted: Submitted, actor: Actor, now: datetime) -> Decision:
     try:
         with transaction.atomic():
             proposal = lock_proposal(proposal_key)

@@ -120,15 +120,11 @@ def activate_policy(*, policy_id: uuid.UUID, user: User, actor: Actor, now: date
             with transaction.atomic():
                 policy = lock_policy(policy_id)
                 if policy.author_id == user.pk:
-                    raise OwnPolicy(
-                        detail=f"You wrote policy v{policy.version}, so another person activates it (SoD: policy_author)."
-                    )
+                    raise OwnPolicy(detail=f"You wrote policy v{policy.version}, so another person activates it (SoD: policy_author).")
                 if policy.state == PolicyState.REVIEW and bytes(policy.text_bytes) != policy_bytes(policy):
                     raise PolicyChanged(detail="The rows are not those that were submitted; return the policy and submit it again.")
                 _retire_active(policy, actor, now)
-                advance(
-                    policy, PolicyState.ACTIVE, transitions=POLICY_TRANSITIONS, activated_by=user, activated_at=now
-                )
+                advance(policy, PolicyState.ACTIVE, transitions=POLICY_TRANSITIONS, activated_by=user, activated_at=now)
                 _record(PolicyEvent.ACTIVATED, policy, actor, now)
         except IntegrityError as error:
             raise StateConflict(detail="Another policy was activated at the same moment; look at it first.") from error

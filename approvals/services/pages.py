@@ -47,9 +47,7 @@ class Shown:
     is_current: bool
 
 
-def show(
-    *, user: User, proposal_id: str, now: datetime, actor: Actor | None = None, locale: str = page.LOCALE
-) -> Shown:
+def show(*, user: User, proposal_id: str, now: datetime, actor: Actor | None = None, locale: str = page.LOCALE) -> Shown:
     """Store the page of a pending proposal, record its first opening by this person, and return it.
 
     The ERP is asked about every check before the transaction begins; when it does not answer, the page shows the checks of the

@@ -9,7 +9,6 @@ from decimal import Decimal
 from gateway.preconditions import Precondition
 from kernel.money import Money
 
-HEADLINE_LIMIT = 300
 NAME_LIMIT = 120
 
 

@@ -119,7 +119,7 @@ class EmbeddedConnector:
     def trial_balance(self, company: str) -> Json:
         """Return the trial balance: rows, totals and whether it balances."""
         with _available():
-            return queries.trial_balance(company=company)
+            return queries.get_trial_balance(company=company)
 
     def companies(self) -> list[Json]:
         """Return the companies of the ledger: code, name, currency."""

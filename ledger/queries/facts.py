@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -49,42 +49,6 @@ def observe(queries: Sequence[FactQuery], *, now: datetime | None = None) -> lis
     for position, wanted in sorted(by_source.items()):
         answers.update(_observed(_SOURCES[position], wanted, instant))
     return [answers.get(query, ABSENT) for query in queries]
-
-
-def period_status(*, company: str, on: date | str) -> str:
-    """Return `open`, `closed` or `absent`."""
-    return _one("period_status", company, day_of(on, "on").isoformat())
-
-
-def budget_remaining(*, company: str, cost_centre: str, year: int) -> str:
-    """Return what is left of a budget as decimal text."""
-    return _one("budget_remaining", company, cost_centre, str(year))
-
-
-def vendor_state(*, company: str, vendor: str) -> dict[str, str]:
-    """Return `{"status", "bank_fingerprint"}`."""
-    names = ("vendor_status", "vendor_bank_fingerprint")
-    status, fingerprint = observe([FactQuery(name, company, (vendor,)) for name in names])
-    return {"status": status, "bank_fingerprint": fingerprint}
-
-
-def stock_on_hand(*, company: str, item: str, location: str) -> str:
-    """Return the quantity at one location as decimal text."""
-    return _one("stock_quantity", company, item, location)
-
-
-def customer_version(*, company: str, customer: str) -> str:
-    """Return the version that a change must name."""
-    return _one("customer_version", company, customer)
-
-
-def account_active(*, company: str, account: str) -> str:
-    """Return `active`, `inactive` or `absent`."""
-    return _one("account_status", company, account)
-
-
-def _one(kind: str, company: str, *subject: str) -> str:
-    return observe([FactQuery(kind, company, subject)])[0]
 
 
 def _observed(source: _Source, wanted: set[FactQuery], now: datetime) -> dict[FactQuery, str]:
@@ -212,6 +176,5 @@ _SOURCES = (
     ),
 )
 _SOURCE_OF = {kind: position for position, source in enumerate(_SOURCES) for kind in source.answers}
-FACT_KINDS = tuple(sorted(_SOURCE_OF))
 # The names of a subject's parts by kind of fact, in the order of `FactQuery.subject`.
 SUBJECT_PARTS = {kind: tuple(name for name, _ in source.parts) for source in _SOURCES for kind in source.answers}

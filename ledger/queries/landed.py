@@ -13,20 +13,14 @@ from django.db import connections
 
 from kernel.canonical import parse_json
 from kernel.clock import wire_time
-from kernel.errors import NotVisible
 from kernel.money import exponent
-from ledger.comparison import Fields, customer_fields, entry_fields, order_fields, release_fields
 from ledger.contracts import LandedDocument, Tool, WriteResult, WriteStatus
 from ledger.decimals import minor_text
 from ledger.queries.common import JsonObject, get_company
+from ledger.queries.fields import Fields, customer_fields, entry_fields, order_fields, release_fields
 from ledger.sql import LEDGER, fetch
 
 CHUNK_ROWS = 2000
-
-
-def find(key: UUID) -> WriteResult | None:
-    """Return the stored answer to one key, status `posted`, or None: then nothing of it is in the ledger."""
-    return find_many([key]).get(key)
 
 
 def find_many(keys: Sequence[UUID]) -> dict[UUID, WriteResult]:
@@ -74,19 +68,11 @@ def extract(*, company: str, since: datetime | None = None, until: datetime | No
                 yield LandedDocument(company, *row)
 
 
-def read_back(*, company: str, document: str) -> JsonObject:
-    """Return one landed document as `read_back_many` does. Raises NotVisible."""
-    found = read_back_many([(company, document)]).get((company, document))
-    if found is None:
-        raise NotVisible(detail=f"{company} has no document {document!r}.")
-    return found
-
-
 def read_back_many(documents: Sequence[tuple[str, str]]) -> dict[tuple[str, str], JsonObject]:
     """Return landed documents by (company, document); absent ones are missing. At most nine statements for any number.
 
-    `fields` speaks the vocabulary of the action payload, as `comparison.comparable_action` spells it; the rest tells where,
-    when and by whom it was written, and whether it still stands.
+    `fields` speaks the vocabulary of the action payload, as `queries.fields` spells it; the rest tells where, when and by
+    whom it was written, and whether it still stands.
     """
     rows = fetch(
         """
@@ -134,38 +120,6 @@ def read_back_many(documents: Sequence[tuple[str, str]]) -> dict[tuple[str, str]
             total_minor,
             currency,
         ) in found
-    }
-
-
-def reversal_action(*, company: str, document: str, effective_on: str, description: str) -> JsonObject:
-    """Return the post_journal_entry payload that reverses a document: the exact mirror of its entry. Raises NotVisible."""
-    found = get_company(company)
-    rows = fetch(
-        """
-        SELECT account.number, coalesce(cost_centre.code, ''), posting.debit_minor, posting.credit_minor, entry.currency
-        FROM ledger_journalentry AS entry
-        JOIN ledger_posting AS posting ON posting.entry_id = entry.id
-        JOIN ledger_account AS account ON account.id = posting.account_id
-        LEFT JOIN ledger_costcentre AS cost_centre ON cost_centre.id = posting.cost_centre_id
-        WHERE entry.company_id = %s AND (entry.number = %s OR (entry.document <> '' AND entry.document = %s))
-        ORDER BY posting.line_number
-        """,
-        [found.pk, document, document],
-    )
-    if not rows:
-        raise NotVisible(detail=f"{company} has no document {document!r} that an entry belongs to.")
-    lines = []
-    for account, cost_centre, debit, credit, currency in rows:
-        line = {"account": account, "credit" if debit else "debit": minor_text(debit or credit, currency)}
-        if cost_centre:
-            line["cost_centre"] = cost_centre
-        lines.append(line)
-    return {
-        "effective_on": effective_on,
-        "currency": rows[0][4],
-        "description": description,
-        "reverses": document,
-        "lines": lines,
     }
 
 

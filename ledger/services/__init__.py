@@ -6,10 +6,8 @@ from ledger.contracts import GATE, WriteRequest, WriteResult, WriteStatus
 from ledger.services.batch import execute_batch
 from ledger.services.staff import (
     close_period,
-    open_period,
     place_staff_order,
     post_staff_entry,
-    set_account_active,
     set_vendor_bank_fingerprint,
     set_vendor_status,
 )
@@ -21,10 +19,8 @@ __all__ = [
     "WriteStatus",
     "close_period",
     "execute_batch",
-    "open_period",
     "place_staff_order",
     "post_staff_entry",
-    "set_account_active",
     "set_vendor_bank_fingerprint",
     "set_vendor_status",
 ]

@@ -11,7 +11,7 @@ from kernel.errors import NotVisible, ValidationFailed
 from kernel.ids import new_id
 from kernel.transitions import advance
 from ledger.contracts import Tool, WriteRequest, WriteResult
-from ledger.models import Account, Period, Vendor
+from ledger.models import Period, Vendor
 from ledger.services.batch import write_batch
 from ledger.sql import LEDGER
 from ledger.states import PERIOD_TRANSITIONS, PeriodState, VendorStatus
@@ -19,12 +19,12 @@ from ledger.states import PERIOD_TRANSITIONS, PeriodState, VendorStatus
 
 def close_period(*, company: str, year: int, month: int) -> Period:
     """Close a month: entries under way are waited for, later ones are refused. Raises NotVisible, StateConflict."""
-    return _set_period(company, year, month, PeriodState.CLOSED)
-
-
-def open_period(*, company: str, year: int, month: int) -> Period:
-    """Open a closed month again. Raises NotVisible, StateConflict."""
-    return _set_period(company, year, month, PeriodState.OPEN)
+    with transaction.atomic(using=LEDGER):
+        period = Period.objects.using(LEDGER).select_for_update(of=("self",)).filter(company__code=company, year=year, month=month).first()
+        if period is None:
+            raise NotVisible(detail=f"{company} has no period {year}-{month:02d}.")
+        advance(period, PeriodState.CLOSED, transitions=PERIOD_TRANSITIONS)
+        return period
 
 
 def set_vendor_status(*, company: str, vendor: str, status: VendorStatus) -> None:
@@ -35,14 +35,6 @@ def set_vendor_status(*, company: str, vendor: str, status: VendorStatus) -> Non
 def set_vendor_bank_fingerprint(*, company: str, vendor: str, bank_fingerprint: str) -> None:
     """Store the fingerprint of a vendor's new bank details. Raises NotVisible."""
     _update_vendor(company, vendor, bank_fingerprint=bank_fingerprint)
-
-
-def set_account_active(*, company: str, account: str, is_active: bool) -> None:
-    """Allow or stop postings to an account. Raises NotVisible."""
-    with transaction.atomic(using=LEDGER):
-        rows = Account.objects.using(LEDGER).filter(company__code=company, number=account)
-        if not rows.update(is_active=is_active):
-            raise NotVisible(detail=f"{company} has no account {account!r}.")
 
 
 def post_staff_entry(*, company: str, action: Mapping[str, object], written_by: str, now: datetime, reference: str = "") -> WriteResult:
@@ -65,15 +57,6 @@ def _write(tool: Tool, company: str, action: Mapping[str, object], *, written_by
     if not result.is_landed:
         raise ValidationFailed(detail=result.detail, data={"code": result.code, **result.result})
     return result
-
-
-def _set_period(company: str, year: int, month: int, to: PeriodState) -> Period:
-    with transaction.atomic(using=LEDGER):
-        period = Period.objects.using(LEDGER).select_for_update(of=("self",)).filter(company__code=company, year=year, month=month).first()
-        if period is None:
-            raise NotVisible(detail=f"{company} has no period {year}-{month:02d}.")
-        advance(period, to, transitions=PERIOD_TRANSITIONS)
-        return period
 
 
 def _update_vendor(company: str, vendor: str, **values: str) -> None:

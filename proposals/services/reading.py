@@ -31,9 +31,7 @@ class Read:
     result: Mapping[str, object]
 
 
-def read(
-    *, principal: AgentPrincipal, tool: str, company: str, arguments: Mapping[str, object], now: datetime
-) -> Read:
+def read(*, principal: AgentPrincipal, tool: str, company: str, arguments: Mapping[str, object], now: datetime) -> Read:
     """Store and record what the agent was told: tool, arguments, as-of time and the digest of the result's bytes.
 
     Raises TokenScopeMismatch, UnknownTool, NotVisible, ValidationFailed, UnknownCompany or ErpUnavailable; nothing is stored then.
@@ -64,9 +62,7 @@ def read(
             actor=principal.actor(),
             subject=Subject(kind="read", id=receipt.public_id, company=company, tool=found.name),
             now=now,
-            evidence=[
-                {"role": "read", "source": receipt.public_id, "as_of": wire_time(now), "digest": receipt.result_digest}
-            ],
+            evidence=[{"role": "read", "source": receipt.public_id, "as_of": wire_time(now), "digest": receipt.result_digest}],
             payload={"arguments": stored},
         )
     return Read(receipt, result)

@@ -114,9 +114,7 @@ def withdraw(*, principal: AgentPrincipal, proposal_id: str, now: datetime) -> P
         if proposal.agent_id != principal.agent_id:
             raise NotVisible(detail=f"You have no proposal {proposal_id}.")
         require_token_for(principal, action="propose", tool=proposal.tool, company=proposal.company)
-        advance(
-            proposal, ProposalState.WITHDRAWN, transitions=TRANSITIONS, decided_at=proposal.decided_at or now
-        )
+        advance(proposal, ProposalState.WITHDRAWN, transitions=TRANSITIONS, decided_at=proposal.decided_at or now)
         audit.services.record(
             kind=ProposalEvent.WITHDRAWN,
             actor=principal.actor(),
@@ -131,9 +129,7 @@ def withdraw(*, principal: AgentPrincipal, proposal_id: str, now: datetime) -> P
 def withdraw_of_decommissioned(*, agent_id: UUID, now: datetime) -> int:
     """Withdraw every open proposal of an agent that no longer exists as a principal, and return how many there were."""
     with transaction.atomic():
-        rows = list(
-            Proposal.objects.select_for_update().filter(agent_id=agent_id, state__in=OPEN).order_by("pk")
-        )
+        rows = list(Proposal.objects.select_for_update().filter(agent_id=agent_id, state__in=OPEN).order_by("pk"))
         _end_all(rows, to=ProposalState.WITHDRAWN, kind=ProposalEvent.WITHDRAWN, code="agent_decommissioned", now=now)
     return len(rows)
 

@@ -90,9 +90,7 @@ class _Intent:
         return replace(self.principal.actor(), on_behalf_of=asked)
 
 
-def propose(
-    *, principal: AgentPrincipal, idempotency_key: str, body: ProposeBody, now: datetime, compensates: str = ""
-) -> Submission:
+def propose(*, principal: AgentPrincipal, idempotency_key: str, body: ProposeBody, now: datetime, compensates: str = "") -> Submission:
     """Make one pending proposal stand under the agent's key, or return the one that stands there already.
 
     Validation and every question to the ERP come before the transaction. Inside it: key lock, agent lock, replay, grant and
@@ -147,9 +145,7 @@ def _replay(principal: AgentPrincipal, key: str, request_digest: str) -> Submiss
     return Submission(proposal, is_replay=True, reads=queries.citations_of([proposal.pk])[proposal.pk])
 
 
-def _prepare(
-    *, principal: AgentPrincipal, key: str, request_digest: str, body: ProposeBody, compensates: str, now: datetime
-) -> _Intent:
+def _prepare(*, principal: AgentPrincipal, key: str, request_digest: str, body: ProposeBody, compensates: str, now: datetime) -> _Intent:
     tool = get_write_tool(body.tool)
     payload = tool.validate(body.payload)
     connector = connector_for(body.company)
@@ -307,10 +303,7 @@ def _record(intent: _Intent, proposal: Proposal, cited: Sequence[Cited], superse
             actor=intent.actor,
             subject=subject_of(proposal),
             now=intent.now,
-            evidence=[
-                {"role": "read", "source": item.public_id, "as_of": wire_time(item.as_of), "digest": item.digest}
-                for item in cited
-            ],
+            evidence=[{"role": "read", "source": item.public_id, "as_of": wire_time(item.as_of), "digest": item.digest} for item in cited],
             ai={"agent": agent.public_id, "model": agent.model, "version": agent.model_version},
             action_digest=proposal.payload_digest,
             outcome={"status": "pending", "is_log_only": proposal.is_log_only, "request_digest": proposal.request_digest},
@@ -320,7 +313,5 @@ def _record(intent: _Intent, proposal: Proposal, cited: Sequence[Cited], superse
     if superseded is not None:
         by = {"status": "superseded", "superseded_by": encode(Prefix.PROPOSAL, proposal.pk)}
         subject = subject_of(superseded)
-        events.append(
-            NewEvent(kind=ProposalEvent.SUPERSEDED, actor=intent.actor, subject=subject, now=intent.now, outcome=by)
-        )
+        events.append(NewEvent(kind=ProposalEvent.SUPERSEDED, actor=intent.actor, subject=subject, now=intent.now, outcome=by))
     audit.services.record_many(events)

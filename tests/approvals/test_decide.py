@@ -294,9 +294,7 @@ def test_splitting_does_not_get_round_a_limit(db: None, erp: PlainErp) -> None:
     ("fact", "value", "label"),
     [("vendor_bank_fingerprint", "f2", "bank details"), ("period_status", "closed", "Period 2026-11 of DE01 is open")],
 )
-def test_what_changed_since_the_page_was_loaded_is_named(
-    cast: Cast, erp: PlainErp, fact: str, value: str, label: str
-) -> None:
+def test_what_changed_since_the_page_was_loaded_is_named(cast: Cast, erp: PlainErp, fact: str, value: str, label: str) -> None:
     proposal = an_order(cast)
     page = opened(cast.alice, proposal)
     erp.facts[fact] = value
@@ -352,17 +350,13 @@ def test_a_page_that_was_never_shown_is_refused(cast: Cast) -> None:
 def test_a_page_of_another_proposal_is_refused(cast: Cast) -> None:
     proposal, other = an_order(cast), an_order(cast)
     page, another = opened(cast.alice, proposal), opened(cast.alice, other)
-    assert_refused(
-        "stale_page", proposal, lambda: decided(cast.alice, page, presentation_digest=another.presentation_digest)
-    )
+    assert_refused("stale_page", proposal, lambda: decided(cast.alice, page, presentation_digest=another.presentation_digest))
 
 
 def test_a_page_cannot_have_been_shown_later_than_now(cast: Cast) -> None:
     proposal = an_order(cast)
     page = opened(cast.alice, proposal)
-    assert_refused(
-        "validation_failed", proposal, lambda: decided(cast.alice, page, shown_at=clock_now() + timedelta(hours=1))
-    )
+    assert_refused("validation_failed", proposal, lambda: decided(cast.alice, page, shown_at=clock_now() + timedelta(hours=1)))
 
 
 def test_an_earlier_instant_than_the_opening_is_not_believed(cast: Cast) -> None:

@@ -94,9 +94,7 @@ def _page(proposal: Proposal, _cast: Cast) -> None:
         (_page, "page_altered"),
     ],
 )
-def test_what_was_altered_since_does_not_stand(
-    cast: Cast, forge: Callable[[Proposal, Cast], None], code: str
-) -> None:
+def test_what_was_altered_since_does_not_stand(cast: Cast, forge: Callable[[Proposal, Cast], None], code: str) -> None:
     proposal = approved(an_order(cast, "30000.00"), cast.alice, cast.dora)
     forge(proposal, cast)
     found = verify_route(Proposal.objects.get(pk=proposal.pk), clock_now())

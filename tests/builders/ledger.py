@@ -8,8 +8,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from gateway.catalogue.reversals import reversing_entry
+from gateway.connectors.embedded import EmbeddedConnector
 from kernel.ids import Prefix, encode, new_id
 from kernel.money import Money
+from ledger import queries
 from ledger.charts import STANDARD_CHART
 from ledger.contracts import WriteRequest, WriteResult
 from ledger.masters import (
@@ -111,6 +114,13 @@ def customer_update(expected_version: int = 1, **changes: object) -> Json:
     }
 
 
+def reversal(document: str, *, company: str = "TS01", **changes: object) -> Json:
+    """Return the journal entry payload that reverses a document, as the gate makes it: the exact mirror of its entry."""
+    landed = EmbeddedConnector().read_back_many(company, [document])[document]
+    _, action = reversing_entry(document, landed, effective_on=OPEN_DAY)
+    return {**action, **changes}
+
+
 def request(tool: str, action: Mapping[str, object], *, company: str = "TS01", key: UUID | None = None, proposal: str = "") -> WriteRequest:
     """Return a write request with a new key and a new proposal unless given."""
     return WriteRequest(key or new_id(), tool, company, proposal or reference(), action)
@@ -129,6 +139,16 @@ def write(*requests: WriteRequest, now: datetime = NOW) -> list[WriteResult]:
 def write_one(tool: str, action: Mapping[str, object], *, company: str = "TS01") -> WriteResult:
     """Execute one new request."""
     return write(request(tool, action, company=company))[0]
+
+
+def find(key: UUID) -> WriteResult | None:
+    """Return the stored answer to a key, or None."""
+    return queries.find_many([key]).get(key)
+
+
+def read_back(document: str, *, company: str = "TS01") -> Json:
+    """Return one landed document."""
+    return queries.read_back_many([(company, document)])[company, document]
 
 
 def footprint() -> dict[str, Any]:

@@ -13,13 +13,13 @@ from gateway import facts
 from gateway.catalogue import get_tool, get_write_tool, read_tools
 from gateway.connections import all_connectors, connector_for, use_connector
 from gateway.connectors.embedded import EmbeddedConnector
-from gateway.connectors.embedded_facts import SUBJECTS
 from gateway.errors import ErpUnavailable, PeriodClosed, UnknownCompany
 from gateway.port import Connector, Fact, Level
 from gateway.preconditions import check_all
 from kernel.canonical import canonical_bytes
 from kernel.errors import NotVisible
 from kernel.money import Money
+from ledger import queries
 from ledger.services import close_period, set_vendor_bank_fingerprint, set_vendor_status
 from ledger.states import VendorStatus
 from tests.builders.gateway import COMPANY, PAYLOADS, StubConnector, order_payload
@@ -130,7 +130,7 @@ def test_every_fact_is_answered(connector: EmbeddedConnector) -> None:
 
 
 def test_what_does_not_exist_is_absent(connector: EmbeddedConnector) -> None:
-    for name, (_, arguments) in SUBJECTS.items():
+    for name, arguments in queries.SUBJECT_PARTS.items():
         values = {"year": "1999", "on": "1999-01-01"}
         fact = Fact(name, COMPANY if arguments else "XX99", {key: values.get(key, "nothing") for key in arguments})
         assert connector.observe([fact]) == ["absent"], name

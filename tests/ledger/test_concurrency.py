@@ -19,9 +19,16 @@ from ledger.models import Budget, Stock
 from ledger.services import close_period, lookups, plans
 from tests.builders import ledger as build
 
-pytestmark = pytest.mark.django_db(databases=["default", "ledger"], transaction=True)
+# Only the ledger's own tables are emptied between these tests, which commit for real.
+pytestmark = pytest.mark.django_db(databases=["ledger"], transaction=True, available_apps=["ledger"])
 
 Result = TypeVar("Result")
+
+
+@pytest.fixture
+def company(transactional_db: None) -> str:
+    """Return the code of a company that every connection sees."""
+    return build.open_company()
 
 
 def at_once(actions: Sequence[Callable[[], Result]]) -> list[Result]:
@@ -81,12 +88,13 @@ def test_two_threads_cannot_release_the_same_stock(company: str) -> None:
 
 def test_one_document_is_reversed_once_by_two_threads(company: str) -> None:
     order = build.write_one("create_purchase_order", build.order())
-    action = queries.reversal_action(company=company, document=order.document, effective_on=build.OPEN_DAY, description="R")
+    action = build.reversal(order.document)
     by_number = {**action, "reverses": order.result["entry"]}
     requests = [build.request("post_journal_entry", one) for one in (action, by_number)]
     results = [result for (result,) in at_once([writing([request]) for request in requests])]
     assert Counter(result.code for result in results) == {"": 1, "already_reversed": 1}
     assert build.numbers_are_gapless()
+    assert company
 
 
 def test_numbers_have_no_gaps_under_concurrency_refusals_and_closing(company: str) -> None:
@@ -121,7 +129,7 @@ def test_numbers_have_no_gaps_under_concurrency_refusals_and_closing(company: st
     assert len(results) == 100
     assert build.numbers_are_gapless()
     assert build.footprint()["idempotencyrecord"] == codes[""]
-    assert queries.trial_balance(company=company)["is_balanced"] is True
+    assert queries.get_trial_balance(company=company)["is_balanced"] is True
 
 
 def test_a_poison_item_does_not_stop_the_others(company: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from ledger import queries
 from ledger.contracts import WriteRequest, WriteStatus
 from tests.builders import ledger as build
 
-pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
+pytestmark = pytest.mark.django_db(databases=["ledger"])
 
 
 def test_the_same_request_again_returns_the_stored_result(company: str) -> None:
@@ -22,7 +22,7 @@ def test_the_same_request_again_returns_the_stored_result(company: str) -> None:
     (second,) = build.write(request)
     assert (second.status, second.document, second.result) == (WriteStatus.REPLAYED, first.document, first.result)
     assert build.footprint() == before
-    found = queries.find(request.key)
+    found = build.find(request.key)
     assert found is not None
     assert (found.status, found.document, found.result) == (WriteStatus.POSTED, first.document, first.result)
     assert company
@@ -51,7 +51,7 @@ def test_the_same_key_for_anything_else_is_a_conflict(company: str, other: Calla
 def test_a_refused_request_leaves_its_key_free(company: str) -> None:
     request = build.order_request(vendor="V2")
     assert build.write(request)[0].status == WriteStatus.REFUSED
-    assert queries.find(request.key) is None
+    assert build.find(request.key) is None
     (result,) = build.write(replace(request, action=build.order()))
     assert result.status == WriteStatus.POSTED
     assert company

@@ -16,7 +16,7 @@ from ledger.sample import load_sample_company
 from ledger.sql import execute
 from tests.builders import ledger as build
 
-pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
+pytestmark = pytest.mark.django_db(databases=["ledger"])
 
 PROJECT = Path(__file__).resolve().parents[2]
 ADVENTUREWORKS = Path(os.environ.get("COUNTERSIGN_ADVENTUREWORKS", PROJECT.parent / "shared" / "data" / "adventureworks"))
@@ -48,7 +48,7 @@ def test_the_import_loads_what_the_orders_need_and_a_second_one_changes_nothing(
     needed = {2011: 40313586, 2012: 392689371, 2013: 2006480122}
     assert amounts.keys() == needed.keys()
     assert all(0 <= amounts[year] - minor < 100_000 for year, minor in needed.items())
-    balance = queries.trial_balance(company="US01")
+    balance = queries.get_trial_balance(company="US01")
     assert balance["is_balanced"] is True
 
     Vendor.objects.filter(number="1580").update(status="blocked")
@@ -59,7 +59,7 @@ def test_the_import_loads_what_the_orders_need_and_a_second_one_changes_nothing(
     assert build.footprint() == before
     assert Vendor.objects.get(number="1580").status == "blocked"
     assert Company.objects.count() == 1
-    assert queries.trial_balance(company="US01") == balance
+    assert queries.get_trial_balance(company="US01") == balance
 
 
 @needs_adventureworks
@@ -77,7 +77,7 @@ def test_an_incomplete_directory_is_named_and_nothing_is_loaded(tmp_path: Path) 
 def test_the_sample_companies_are_worth_reading_and_load_once() -> None:
     load_sample_company(now=build.NOW)
     execute("SET CONSTRAINTS ALL IMMEDIATE")
-    balance = queries.trial_balance(company="DE01")
+    balance = queries.get_trial_balance(company="DE01")
     rows: Any = balance["rows"]
     assert balance["is_balanced"] is True
     assert len(rows) >= 10

@@ -54,9 +54,7 @@ class Door:
     def post(self, path: str, body: object = None, *, key: str | None = None, text: str | None = None) -> Reply:
         extra = {} if key is None else {"Idempotency-Key": key}
         content = text if text is not None else to_json_text(body if body is not None else {})
-        return Client().post(
-            f"/api/v1/{path}", content, content_type="application/json", headers={**self._headers(), **extra}
-        )
+        return Client().post(f"/api/v1/{path}", content, content_type="application/json", headers={**self._headers(), **extra})
 
     def propose(self, payload: dict[str, Any] | None = None, *, key: str | None = None, **fields: Any) -> Reply:
         return self.post("proposals", a_body(payload, **fields), key=a_key() if key is None else key)

@@ -133,9 +133,7 @@ def test_rolling_sums_count_what_is_pending_or_approved_for_one_counterparty(doo
     decide(door.propose(an_order_over("8.00")).json()["id"], ProposalState.REJECTED)
     decide(door.propose(an_order_over("16.00")).json()["id"], ProposalState.APPROVED)
     door.propose(an_order_over("32.00", vendor="1496"))
-    total = rolling_sum(
-        agent_id=door.agent.pk, tool="create_purchase_order", counterparty="1580", currency="EUR", since=since
-    )
+    total = rolling_sum(agent_id=door.agent.pk, tool="create_purchase_order", counterparty="1580", currency="EUR", since=since)
     assert total == 23_00
 
 
@@ -179,9 +177,7 @@ def test_the_bundle_has_the_bytes_that_were_hashed(door: Door) -> None:
     from proposals.evidence import proposal_section
 
     reader = door.holding("read", "check_budget")
-    read = reader.post(
-        "tools/check_budget/read", {"company": "DE01", "arguments": {"cost_centre": "4100", "year": 2026}}
-    ).json()
+    read = reader.post("tools/check_budget/read", {"company": "DE01", "arguments": {"cost_centre": "4100", "year": 2026}}).json()
     proposal_id = door.propose(reads=[read["read_id"]]).json()["id"]
     members = proposal_section(proposal_id)
     proposal = Proposal.objects.get(pk=decode(Prefix.PROPOSAL, proposal_id))

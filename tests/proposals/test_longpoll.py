@@ -142,17 +142,13 @@ def test_a_decision_reaches_the_one_who_waits(door: Door) -> None:
         try:
             with transaction.atomic():
                 proposal = lock_proposal(decode(Prefix.PROPOSAL, proposal_id))
-                services.resolve(
-                    proposal=proposal, to=ProposalState.REJECTED, actor=PERSON, now=now(), kind=ProposalEvent.REJECTED
-                )
+                services.resolve(proposal=proposal, to=ProposalState.REJECTED, actor=PERSON, now=now(), kind=ProposalEvent.REJECTED)
         finally:
             connections.close_all()
 
     async def wait_and_decide() -> list[Message]:
         headers = [(b"authorization", f"Bearer {door.token}".encode())]
-        waiting = asyncio.create_task(
-            ask(inner, path=f"/api/v1/proposals/{proposal_id}", query="wait=15", headers=headers)
-        )
+        waiting = asyncio.create_task(ask(inner, path=f"/api/v1/proposals/{proposal_id}", query="wait=15", headers=headers))
         await asyncio.sleep(0.5)
         assert not waiting.done()
         await asyncio.to_thread(reject)

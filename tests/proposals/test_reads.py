@@ -40,9 +40,7 @@ def test_a_read_leaves_a_receipt_and_one_event(door: Door, erp: PlainErp) -> Non
     event = Event.objects.get(kind="read:taken")
     record = parse_json(bytes(event.bytes))
     assert isinstance(record, dict)
-    assert record["evidence"] == [
-        {"role": "read", "source": answer["read_id"], "as_of": answer["as_of"], "digest": answer["digest"]}
-    ]
+    assert record["evidence"] == [{"role": "read", "source": answer["read_id"], "as_of": answer["as_of"], "digest": answer["digest"]}]
 
 
 def test_a_read_can_be_shown_again(door: Door, erp: PlainErp) -> None:

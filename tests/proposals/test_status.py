@@ -24,9 +24,7 @@ pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
 PERSON = Actor.human(1)
 
 
-def decide(
-    proposal_id: str, to: ProposalState, feedback: FeedbackNote | None = None, *, at: datetime | None = None
-) -> Proposal:
+def decide(proposal_id: str, to: ProposalState, feedback: FeedbackNote | None = None, *, at: datetime | None = None) -> Proposal:
     kinds = {"rejected": ProposalEvent.REJECTED, "changes_requested": ProposalEvent.CHANGES_REQUESTED}
     with transaction.atomic():
         proposal = lock_proposal(decode(Prefix.PROPOSAL, proposal_id))
@@ -68,9 +66,7 @@ def test_a_refusal_brings_its_reason(door: Door, to: ProposalState) -> None:
         (OutcomeStatus.FAILED, {"is_retryable": False}, True),
     ],
 )
-def test_once_approved_the_outcome_is_the_status(
-    door: Door, status: OutcomeStatus, data: dict[str, object], is_final: bool
-) -> None:
+def test_once_approved_the_outcome_is_the_status(door: Door, status: OutcomeStatus, data: dict[str, object], is_final: bool) -> None:
     proposal_id = door.propose().json()["id"]
     before = door.get(f"proposals/{proposal_id}")
     proposal = decide(proposal_id, ProposalState.APPROVED)

@@ -1,0 +1,95 @@
+"""A directory of purchase orders through agent, approvers and ERP while its processes are killed: the figures stay the same."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from config.paths import PROJECT
+from tests.journey.installation import RealInstallation
+from tests.journey.replay_data import write_orders
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("journey")]
+
+REPLAY_SECONDS = 420
+DECIDED = """
+SELECT proposal.id, count(DISTINCT decision.user_id), bool_or(decision.kind = 'reject')
+FROM proposals_proposal AS proposal JOIN approvals_decision AS decision ON decision.proposal_id = proposal.id
+WHERE proposal.company = 'US01' GROUP BY proposal.id
+"""
+
+
+class Killer(threading.Thread):
+    """Kills the worker and the replay's scripts at set numbers of proposals, without a warning."""
+
+    def __init__(self, running: RealInstallation, replay: psutil.Process) -> None:
+        super().__init__(daemon=True)
+        self.running = running
+        self.replay = replay
+        self.killed: list[str] = []
+
+    def run(self) -> None:
+        for count, victim in (
+            (6, "worker"),
+            (12, "replay_purchase_orders"),
+            (18, "replay_approvers"),
+            (26, "worker"),
+            (32, "replay_purchase_orders"),
+        ):
+            while self._proposals() < count:
+                if not self.replay.is_running():
+                    return
+                time.sleep(0.1)
+            if victim == "worker":
+                self.running.kill_worker()
+                self.killed.append(victim)
+            else:
+                self._kill_script(victim)
+
+    def _proposals(self) -> int:
+        return int(self.running.ask("SELECT count(*) FROM proposals_proposal WHERE company = 'US01'")[0][0])
+
+    def _kill_script(self, name: str) -> None:
+        for child in self.replay.children():
+            if f"examples.{name}" in child.cmdline():
+                child.kill()
+                self.killed.append(name)
+
+
+def replay(running: RealInstallation, directory: Path, *, with_kills: bool) -> tuple[dict[str, object], list[str]]:
+    """Run the replay to its end; return its last line and what was killed meanwhile."""
+    command = [sys.executable, "-m", "examples.replay", str(directory), "--port", str(running.port)]
+    process = subprocess.Popen(command, cwd=PROJECT, env=running.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    killer = Killer(running, psutil.Process(process.pid))
+    if with_kills:
+        killer.start()
+    try:
+        output, _ = process.communicate(timeout=REPLAY_SECONDS)
+    finally:
+        process.kill()
+    assert process.returncode == 0, output[-4000:]
+    last: dict[str, object] = json.loads(output.strip().splitlines()[-1])
+    return last, killer.killed
+
+
+def test_replay_with_kills(running: RealInstallation, tmp_path: Path) -> None:
+    expected = write_orders(tmp_path)
+    assert expected.needing_two > 2
+    result, killed = replay(running, tmp_path, with_kills=True)
+    assert result == expected.as_dict()
+    assert set(killed) == {"worker", "replay_purchase_orders", "replay_approvers"}
+    people = running.ask(DECIDED)
+    assert len(people) == expected.committed + expected.rejected
+    assert sum(count == 2 and not is_rejected for _, count, is_rejected in people) == expected.needing_two
+
+    before = running.ask("SELECT document, reference FROM ledger_landed ORDER BY document", database=1)
+    again, _ = replay(running, tmp_path, with_kills=False)
+    assert again == expected.as_dict()
+    assert running.ask("SELECT document, reference FROM ledger_landed ORDER BY document", database=1) == before
