@@ -10,8 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from config.supervisor import Child
 
 BENCH_DATA = Path(".data/bench").resolve()
 os.environ["COUNTERSIGN_DATA_DIR"] = str(BENCH_DATA)
@@ -76,23 +80,17 @@ def _measure() -> int:
 
 
 @contextmanager
-def running(child: object) -> Iterator[None]:
+def running(child: Child) -> Iterator[None]:
     """Keep one process of the installation running inside the block."""
-    import signal
-
-    from config.supervisor import Child
-
-    assert isinstance(child, Child)
     child.start()
     try:
         yield
     finally:
-        child.signal_group(signal.SIGTERM)
+        child.ask_to_stop()
         assert child.running is not None
-        try:
+        with suppress(subprocess.TimeoutExpired):
             child.running.wait(timeout=12)
-        except subprocess.TimeoutExpired:
-            child.signal_group(signal.SIGKILL)
+        child.kill_group()
 
 
 if __name__ == "__main__":

@@ -124,10 +124,11 @@ def _unfinished() -> bool:
 def wait_until_sealed(answers: Sequence[Mapping[str, Any]]) -> None:
     """Return when every one of these proposals is committed and no event waits for its seal."""
     from audit.queries import chain_status
+    from kernel.clock import now
 
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
-        if not _unfinished() and chain_status().unsealed == 0:
+        if not _unfinished() and chain_status(now=now()).unsealed == 0:
             return
         time.sleep(0.05)
     raise SystemExit(f"{len(answers)} proposals were not committed and sealed in {WAIT_SECONDS} s.")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 
 from kernel.context import Origin, origin
 from kernel.errors import DomainError
@@ -35,9 +37,17 @@ class OriginMiddleware:
             trace_id=trace[1] if trace else "",
         )
         with origin(where):
-            response = self.get_response(request)
+            response = _not_understood(request) or self.get_response(request)
         response["X-Request-Id"] = where.request_id
         return response
+
+
+def _not_understood(request: HttpRequest) -> HttpResponse | None:
+    """Answer 400 to a page address with a NUL, which no text in PostgreSQL can hold; the API refuses it with a problem document."""
+    has_nul = "\0" in request.path or "%00" in request.META.get("QUERY_STRING", "")
+    if not has_nul or request.path.startswith(API_PREFIXES):
+        return None
+    return HttpResponse(render_to_string("400.html"), status=HTTPStatus.BAD_REQUEST)
 
 
 class DomainErrorMiddleware:

@@ -23,7 +23,7 @@ import httpx
 COMPANY = "US01"
 START_SECONDS = 180
 COMMIT_SECONDS = 600
-IDLE_SECONDS = 60
+IDLE_SECONDS = 3
 REPORT = [sys.executable, "manage.py", "replay_report", "--company", COMPANY]
 
 
@@ -83,10 +83,13 @@ def propose_and_decide(directory: Path, url: str) -> None:
     agent = Script("agent", ["examples.replay_purchase_orders", str(directory), "--url", url])
     people = Script("approvers", ["examples.replay_approvers", str(directory), "--url", url, "--idle", str(IDLE_SECONDS)])
     try:
-        while not (agent.is_done() and progress()["pending"] == 0):
+        while True:
+            is_proposed = agent.is_done()
             if people.is_done():
+                if is_proposed and progress()["pending"] == 0:
+                    return
                 people.start()
-            time.sleep(1)
+            time.sleep(0.5)
     finally:
         people.stop()
         agent.stop()
@@ -130,7 +133,7 @@ def wait_for_commits() -> None:
         if time.monotonic() > deadline:
             raise SystemExit(f"{left} commits are still not settled; the console's Commits page says why.")
         print(f"{left} commits under way …", flush=True)
-        time.sleep(1)
+        time.sleep(2)
 
 
 def progress() -> dict[str, int]:

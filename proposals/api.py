@@ -39,6 +39,14 @@ class AgentView(APIView):
 
     refusal_kind: ClassVar[str | None] = None
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse an address that no database could be asked about, once it is known who asks."""
+        super().initial(request, *args, **kwargs)
+        sent = [*kwargs.items(), *((name, value) for name, values in request.query_params.lists() for value in values)]
+        for name, value in sent:
+            if "\0" in str(value):
+                raise _unacceptable(name.replace("\0", ""), "it holds a NUL character", "text without it")
+
     @staticmethod
     def principal(request: Request) -> AgentPrincipal:
         """Return the agent behind the request; DRF has refused everybody else by now."""

@@ -10,12 +10,14 @@ from django.contrib.auth.models import User
 from django.http import QueryDict
 from django.urls import reverse
 
-from approvals.pages.words import DECIDED, DECISION_ICONS, PROPOSAL_TAGS, SHORT_RISK_TAGS, risk_of
+from approvals.pages.words import DECIDED, DECISION_ICONS, OUTCOME_TAGS, PROPOSAL_TAGS, SHORT_RISK_TAGS, risk_of
 from approvals.queries import Counts, InboxFilters, InboxPage, InboxRow, View, counts, inbox
 from gateway.catalogue import write_tools
 from identity.queries import companies_of, visible_agents
 from kernel.display import Moment, Tag, Tone, ago, counted, due
+from kernel.ids import Prefix, decode
 from kernel.listing import PAGE_SIZE, Page, address_with, page_number
+from proposals.models import Outcome
 
 TITLES = {View.MINE: "Mine now", View.GROUP: "My group", View.WAITING: "Waiting on others", View.DONE: "Done"}
 CAPTIONS = {
@@ -114,7 +116,7 @@ def inbox_page(user: User, query: QueryDict, now: datetime) -> Inbox:
         filters=filters,
         selects=selects,
         chips=_chips(query, filters, selects),
-        list=_listed(found, [_row(row, view, now) for row in found.rows], query),
+        list=_listed(found, _rows(found, view, now), query),
         step_title="You" if view is View.DONE else "Step",
         due_title="Decided" if view is View.DONE else "Due",
         empty=_empty(view, is_filtered=any((filters.company, filters.tool, filters.agent, filters.q))),
@@ -183,7 +185,19 @@ def _listed(found: InboxPage, rows: Sequence[Row], query: QueryDict) -> Page[Row
     )
 
 
-def _row(row: InboxRow, view: View, now: datetime) -> Row:
+def _rows(found: InboxPage, view: View, now: datetime) -> list[Row]:
+    """Return the lines of the list; what I decided also tells what became of it, with one query more."""
+    if view is not View.DONE:
+        return [_row(row, view, now, None) for row in found.rows]
+    keys = {row.id: decode(Prefix.PROPOSAL, row.id) for row in found.rows}
+    outcomes = dict(Outcome.objects.filter(proposal_id__in=keys.values()).values_list("proposal_id", "status"))
+    return [
+        _row(row, view, now, OUTCOME_TAGS[outcomes[keys[row.id]]] if keys[row.id] in outcomes else PROPOSAL_TAGS[row.state])
+        for row in found.rows
+    ]
+
+
+def _row(row: InboxRow, view: View, now: datetime, status: Tag | None) -> Row:
     is_done = view is View.DONE
     step: str | Tag = f"{row.step_group}, step {row.step_text}" if row.step_text else ""
     moment: Moment | Tag = due(row.due_at, now)
@@ -199,7 +213,7 @@ def _row(row: InboxRow, view: View, now: datetime) -> Row:
         agent=row.agent_name,
         step=step,
         due=moment,
-        flags=_flags(row, is_done=is_done),
+        flags=_flags(row, status),
         reads=str(row.evidence_count),
     )
 
@@ -209,8 +223,8 @@ def _sub(row: InboxRow, now: datetime) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _flags(row: InboxRow, *, is_done: bool) -> list[Tag]:
-    flags = [PROPOSAL_TAGS[row.state]] if is_done else []
+def _flags(row: InboxRow, status: Tag | None) -> list[Tag]:
+    flags = [status] if status else []
     if row.revision > 1:
         flags.append(Tag(f"Version {row.revision}", Tone.INFO, "return"))
     if row.is_rolling:

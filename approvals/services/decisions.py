@@ -65,7 +65,7 @@ class Submitted:
     kind: str
     payload_digest: str
     presentation_digest: str
-    shown_at: datetime
+    shown_at: datetime | None
     reason_code: str
     comment: str
     authentication: tuple[str, ...]
@@ -78,7 +78,7 @@ def decide(
     kind: str,
     payload_digest: str,
     presentation_digest: str,
-    shown_at: datetime,
+    shown_at: datetime | None,
     actor: Actor,
     now: datetime,
     reason_code: str = "",
@@ -88,9 +88,10 @@ def decide(
     """Make one person's decision stand; with the last one needed the proposal is approved, and one refusal ends it.
 
     The checks are asked again before the transaction, the page is computed again inside it: a decision counts only for the page
-    that the person has before them. Raises NotVisible, ProposalExpired (the proposal is expired then), StalePayload, StalePage,
-    CheckNotHolding, ReasonRequired, and what `approvals.policies.may_decide` denies. A refusal changes nothing and leaves one
-    `approval:refused`.
+    that the person has before them. `shown_at` is None when the door can't tell that the page was made for this person: a stale page.
+
+    Raises NotVisible, ProposalExpired (the proposal is expired then), StalePayload, StalePage, CheckNotHolding, ReasonRequired, and
+    what `approvals.policies.may_decide` denies. A refusal changes nothing and leaves one `approval:refused`.
     """
     submitted = Submitted(
         kind=kind,
@@ -211,7 +212,7 @@ def _page_decided_on(sitting: _Sitting) -> tuple[Presentation, datetime]:
         )
     digests = {"presentation__proposal": proposal, "presentation__digest": submitted.presentation_digest}
     opening = Opening.objects.select_related("presentation").filter(user=sitting.user, **digests).first()
-    if opening is None:
+    if opening is None or submitted.shown_at is None:
         raise StalePage(
             detail="This page was never shown to you as it was sent; load it again and decide on what it shows.",
             data={"changes": []},
@@ -326,4 +327,5 @@ def _subject_of_refusal(proposal_id: str) -> Subject:
         proposal = Proposal.objects.filter(pk=decode(Prefix.PROPOSAL, proposal_id)).first()
     except InvalidIdentifier:
         proposal = None
-    return Subject(kind="proposal", id=proposal_id[:80]) if proposal is None else subject_of(proposal)
+    # An address can carry a NUL, which no database keeps.
+    return Subject(kind="proposal", id=proposal_id[:80].replace("\0", "")) if proposal is None else subject_of(proposal)

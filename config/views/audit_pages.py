@@ -20,6 +20,7 @@ from kernel.errors import InvalidIdentifier, NotVisible
 from kernel.ids import Prefix, decode
 from proposals.models import Proposal
 
+YEARS = (2000, 2199)
 PERIOD_DAYS = 30
 ACTORS = (("human", "People"), ("agent", "Agents"), ("system", "Countersign"))
 
@@ -100,10 +101,12 @@ def event_filter(query: QueryDict, now: datetime) -> tuple[EventFilter, tuple[da
 
 
 def _day(text: str) -> date | None:
+    """Return the day that was written, or None for anything but a day of this century or the next."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return day if YEARS[0] <= day.year <= YEARS[1] else None
 
 
 def _start(day: date) -> datetime:

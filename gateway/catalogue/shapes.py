@@ -22,15 +22,20 @@ TEXT_LIMIT = 500
 LINE_LIMIT = 200
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 
-# Characters that change how a text looks without being seen: text written by an agent is shown to a person who moves money.
-# Marks of direction, embeddings and overrides, word joiners, tags; then soft hyphen, other direction marks, zero widths.
+# Characters that change how a text looks without being seen, or that nobody sees: text written by an agent is shown to a person who
+# moves money, and two references that look alike must be alike. Zero widths and marks of direction, embeddings and overrides, word
+# joiners, variation selectors (but the one of emoji), annotations, tags and selectors beyond; then soft hyphen, grapheme joiner,
+# other direction marks, fillers, the blank of braille, the byte order mark.
 HIDDEN = frozenset(
     {
-        *range(0x200E, 0x2010),
+        *range(0x200B, 0x2010),
         *range(0x202A, 0x202F),
         *range(0x2060, 0x2070),
-        *range(0xE0000, 0xE0080),
-        *(0x00AD, 0x061C, 0x180E, 0x200B, 0xFEFF),
+        *range(0xFE00, 0xFE0F),
+        *range(0xFFF9, 0xFFFC),
+        *range(0x1D173, 0x1D17B),
+        *range(0xE0000, 0xE0200),
+        *(0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0x2800, 0x3164, 0xFEFF, 0xFFA0),
     }
 )
 

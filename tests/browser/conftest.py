@@ -74,15 +74,19 @@ class Watched:
 
         Not full: only what a theme or a width can change is looked for.
         """
-        violations = self.page.evaluate("window.__csp || []")
-        assert violations == [], f"{self.page.url}: {violations}"
-        faults = [fault for fault in self.faults if not any(text in fault for text in expected)]
-        assert faults == [], f"{self.page.url}: {faults}"
+        self.check_faults(expected=expected)
         only = {"type": "tag", "values": AXE_TAGS} if is_full else {"type": "rule", "values": AXE_RULES_OF_LOOK}
         found = Axe().run(self.page, options={"runOnly": only})
         assert found.violations_count == 0, f"{self.page.url}\n{found.generate_report()}"
         wider = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wider <= 0, f"{self.page.url} scrolls sideways by {wider} px"
+
+    def check_faults(self, *, expected: tuple[str, ...] = ()) -> None:
+        """Nothing was written to the page's console, and nothing broke the content security policy."""
+        violations = self.page.evaluate("window.__csp || []")
+        assert violations == [], f"{self.page.url}: {violations}"
+        faults = [fault for fault in self.faults if not any(text in fault for text in expected)]
+        assert faults == [], f"{self.page.url}: {faults}"
 
     def picture(self, name: str, *, is_full: bool = True) -> None:
         """Keep a screenshot under test-artifacts/."""

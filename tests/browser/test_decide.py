@@ -126,9 +126,9 @@ def test_when_it_was_shown_cannot_be_forged(visit: Callable[..., Watched], insta
     page = watched.open(f"/proposals/{installation.proposal(ORDER).public_id}/")
     page.evaluate("(value) => { document.querySelector('[name=shown_at]').value = value }", other)
     page.get_by_role("button", name="Approve").click()
-    expect(page.get_by_text("This page was not made for you and this proposal")).to_be_visible()
+    expect(page.get_by_text("Your decision was not recorded")).to_be_visible()
     assert not Decision.objects.exists()
-    assert Event.objects.filter(kind="approval:decided").count() == 0
+    assert Event.objects.filter(kind="approval:refused").count() == 1
 
 
 def test_who_may_not_decide_reads_why(visit: Callable[..., Watched], installation: Installation) -> None:

@@ -6,11 +6,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from django.db import transaction
+from django.db import connections, transaction
 from pytest_django.plugin import DjangoDbBlocker
 
 from gateway.connectors.embedded import EmbeddedConnector
 from ledger.sample import load_sample_company
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Let the ledger's test database be made by itself: Django holds every database to depend on the default one."""
+    connections["ledger"].settings_dict["TEST"]["DEPENDENCIES"] = []
 
 
 @pytest.fixture(scope="module")
@@ -24,5 +30,5 @@ def sample_books(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> I
 
 @pytest.fixture
 def connector(sample_books: None, db: None) -> EmbeddedConnector:
-    """Return the embedded connector over the sample books; the test needs both databases."""
+    """Return the embedded connector over the sample books; the test must allow the ledger database."""
     return EmbeddedConnector()

@@ -24,7 +24,7 @@ from ledger.services import close_period, set_vendor_bank_fingerprint, set_vendo
 from ledger.states import VendorStatus
 from tests.builders.gateway import COMPANY, PAYLOADS, StubConnector, order_payload
 
-pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
+pytestmark = pytest.mark.django_db(databases=["ledger"])
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "check_budget": {"cost_centre": "4010", "year": 2026},

@@ -31,7 +31,7 @@ from tests.builders.gateway import (
     write_request,
 )
 
-pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
+pytestmark = pytest.mark.django_db(databases=["ledger"])
 
 
 def write(connector: EmbeddedConnector, tool: str, payload: dict[str, Any], now: datetime) -> WriteOutcome:

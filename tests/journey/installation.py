@@ -114,6 +114,15 @@ class RealInstallation:
         assert not (self.data / "postgres-urls").exists()
         assert self.log.read_text(encoding="utf-8").rstrip().endswith("Stopped.")
 
+    def kill_supervisor(self) -> list[psutil.Process]:
+        """Kill the supervisor alone, without a warning; return the processes that go on without it."""
+        assert self.supervisor is not None
+        left: list[psutil.Process] = psutil.Process(self.supervisor.pid).children(recursive=True)
+        self.supervisor.kill()
+        self.supervisor.wait(STOP_SECONDS)
+        assert any(process.is_running() for process in left)
+        return left
+
     def remove(self) -> None:
         """Take the data away, and whatever still runs with it."""
         if self.supervisor is not None:

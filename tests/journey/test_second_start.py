@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+import tempfile
+
 import pytest
 
-from tests.journey.installation import RealInstallation
+from config.paths import PROJECT
+from tests.journey.installation import RealInstallation, free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("journey")]
 
@@ -23,3 +29,24 @@ def test_second_start_keeps_the_data(running: RealInstallation) -> None:
     assert running.client("purchasing-agent").read("get_stock", "DE01", {"item": "P-1007"})["company"] == "DE01"
     verified = running.manage("audit_verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_killed_supervisor(running: RealInstallation) -> None:
+    """The next start ends what was left running; the stop after it stops everything, PostgreSQL included."""
+    left = running.kill_supervisor()
+    running.start()
+    assert [process for process in left if process.is_running()] == []
+    assert running.client("purchasing-agent").read("get_stock", "DE01", {"item": "P-1007"})["company"] == "DE01"
+    running.stop()
+    running.start()
+
+
+def test_one_installation_per_directory_and_port(running: RealInstallation) -> None:
+    same_data = running.run(sys.executable, "-m", "config.supervisor", "--sample", "--port", str(free_port()))
+    assert (same_data.returncode, "already runs" in same_data.stderr) == (1, True)
+    elsewhere = running.environment | {"COUNTERSIGN_DATA_DIR": tempfile.mkdtemp(prefix="cs-")}
+    command = [sys.executable, "-m", "config.supervisor", "--sample", "--port", str(running.port)]
+    same_port = subprocess.run(command, cwd=PROJECT, env=elsewhere, capture_output=True, text=True, check=False)
+    assert (same_port.returncode, f"Port {running.port} is taken" in same_port.stderr) == (1, True)
+    shutil.rmtree(elsewhere["COUNTERSIGN_DATA_DIR"])
+    assert running.is_healthy()

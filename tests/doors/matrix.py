@@ -1,0 +1,140 @@
+"""Who gets what answer at which address: one line for each address and method, one column for each kind of caller.
+
+`login` is a redirect to the sign-in page; numbers are HTTP statuses. What an allowed person gets from a POST is the answer of the
+rule behind the door (303 done, 409 not in this state, 422 not said what for), never 403. A method without a line is refused: 405, and
+at the agents' doors 401 to whoever brings no token. `outsider` has the roles approver,
+controller, agent owner and operator in another company: what belongs to a company does not exist for them (404).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+COLUMNS = ("nobody", "agent", "approver", "controller", "agent_owner", "operator", "auditor", "administrator", "outsider")
+
+METHODS = ("GET", "POST")
+
+# Django's own pages for administrators, and allauth's for everybody's account: held to their own rules in the test.
+GROUPS = ("admin:", "account_", "mfa_")
+
+TABLE = """
+# address                        nobody agent approver controller agent_owner operator auditor administrator outsider
+home                        GET  login  login 302      302        302         302      302     302           302
+theme                       POST 303    303   303      303        303         303      303     303           303
+health                      GET  200    200   200      200        200         200      200     200           200
+health                      POST 200    200   200      200        200         200      200     200           200
+
+# The agents' doors: a session opens none of them, whoever's it is.
+oauth_token                 POST 400    400   400      400        400         400      400     400           400
+oauth_key_set               GET  200    200   200      200        200         200      200     200           200
+oauth_metadata              GET  200    200   200      200        200         200      200     200           200
+proposals:tools             GET  401    200   401      401        401         401      401     401           401
+proposals:tool              GET  401    200   401      401        401         401      401     401           401
+proposals:tool-read         POST 401    200   401      401        401         401      401     401           401
+proposals:read              GET  401    200   401      401        401         401      401     401           401
+proposals:proposals         GET  401    200   401      401        401         401      401     401           401
+proposals:proposals         POST 401    202   401      401        401         401      401     401           401
+proposals:proposal-batch    POST 401    200   401      401        401         401      401     401           401
+proposals:proposal          GET  401    200   401      401        401         401      401     401           401
+proposals:proposal-withdraw POST 401    200   401      401        401         401      401     401           401
+proposals:schema            GET  200    200   200      200        200         200      200     200           200
+proposals:docs              GET  200    200   200      200        200         200      200     200           200
+
+# The people's doors: a token opens none of them.
+approvals:inbox             GET  login  login 200      200        200         200      200     200           200
+approvals:proposals         GET  login  login 200      200        200         200      200     200           200
+approvals:proposal          GET  login  login 200      200        200         200      200     200           404
+approvals:progress          GET  login  login 200      200        200         200      200     200           404
+approvals:decide            POST login  login 422      403        403         403      403     403           404
+approvals:policies          GET  login  login 200      200        200         200      200     200           200
+approvals:policy            GET  login  login 200      200        200         200      200     200           200
+approvals:submit_policy     POST login  login 403      409        403         403      403     403           409
+approvals:activate_policy   POST login  login 403      409        403         403      403     403           409
+identity:agents             GET  login  login 200      200        200         200      200     200           200
+identity:agent              GET  login  login 200      200        200         200      200     200           404
+identity:activate           POST login  login 403      403        409         403      403     409           404
+identity:suspend            POST login  login 403      403        303         403      403     303           404
+identity:resume             POST login  login 403      403        409         403      403     409           404
+identity:activate_grant     POST login  login 403      403        409         403      403     409           404
+identity:revoke_grant       POST login  login 403      403        303         403      403     303           404
+identity:revoke_key         POST login  login 403      403        303         403      403     303           404
+identity:tools              GET  login  login 200      200        200         200      200     200           200
+identity:tool               GET  login  login 200      200        200         200      200     200           200
+commits:list                GET  login  login 200      200        200         200      200     200           200
+commits:of_proposal         GET  login  login 302      302        302         302      302     302           404
+commits:detail              GET  login  login 200      200        200         200      200     200           404
+commits:retry               POST login  login 403      403        403         409      403     403           404
+commits:resolve             POST login  login 403      403        403         422      403     403           404
+reconciliation:runs         GET  login  login 403      200        403         200      200     403           200
+reconciliation:run          GET  login  login 403      200        403         200      200     403           404
+reconciliation:run_now      POST login  login 403      403        403         303      403     403           404
+reconciliation:breaks       GET  login  login 403      200        403         200      200     403           200
+reconciliation:break        GET  login  login 403      200        403         200      200     403           404
+reconciliation:explain      POST login  login 403      403        403         422      403     403           404
+reconciliation:write_off    POST login  login 403      403        403         422      403     403           404
+reconciliation:compensate   POST login  login 403      403        403         303      403     403           404
+audit:log                   GET  login  login 403      200        403         403      200     200           200
+audit:event                 GET  login  login 403      200        403         403      200     200           404
+audit:proposal              GET  login  login 403      200        403         403      200     200           404
+audit:bundle                POST login  login 403      409        403         403      409     403           404
+"""
+
+# Which of Django's admin pages an administrator may open; everything else there is refused to everybody.
+ADMINISTERED = frozenset(
+    {
+        "auth_user",
+        "identity_roleassignment",
+        "identity_approvalgroup",
+        "identity_approvalgroupmember",
+        "identity_agent",
+        "identity_credential",
+        "identity_grant",
+        "identity_historicalagent",
+        "identity_historicalcredential",
+        "identity_historicalgrant",
+        "identity_historicalroleassignment",
+        "identity_historicalapprovalgroupmember",
+    }
+)
+# Pages there through which rows are added; none is changed or deleted but by a service.
+ADDED = frozenset({"auth_user", "identity_roleassignment", "identity_approvalgroup", "identity_approvalgroupmember"})
+CLOSED = frozenset(
+    {"account_emailaddress", "mfa_authenticator", "django_q_schedule", "django_q_success", "django_q_failure", "django_q_ormq"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One address and method: what each caller gets."""
+
+    route: str
+    method: str
+    cells: dict[str, str]
+
+    def __str__(self) -> str:
+        """Return the name under which the test runs."""
+        return f"{self.method} {self.route}"
+
+
+def rows() -> Iterator[Row]:
+    """Yield the lines of the table, and after them what it says by leaving a method out."""
+    found = [Row(route, method, dict(zip(COLUMNS, cells, strict=True))) for route, method, *cells in _lines()]
+    yield from found
+    listed = {(row.route, row.method) for row in found}
+    for route in dict.fromkeys(row.route for row in found):
+        for method in METHODS:
+            if (route, method) not in listed:
+                yield Row(route, method, dict.fromkeys(COLUMNS, "405") | _strangers(route))
+
+
+def _lines() -> Iterator[list[str]]:
+    for line in TABLE.splitlines():
+        if line and not line.startswith("#"):
+            yield line.split()
+
+
+def _strangers(route: str) -> dict[str, str]:
+    """Return what callers without a token get at an address of the API, whatever they want there."""
+    is_for_agents = route.startswith("proposals:") and route not in {"proposals:schema", "proposals:docs"}
+    return {column: "401" for column in COLUMNS if column != "agent"} if is_for_agents else {}

@@ -1,0 +1,241 @@
+"""Every address of the installation against every kind of caller; an address without a row in the table fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from pytest_django import DjangoDbBlocker
+
+from approvals.models import Policy
+from approvals.states import PolicyState
+from audit.models import Event
+from identity.events import IdentityEvent
+from kernel.canonical import to_json_text
+from kernel.ids import Prefix, encode
+from reconciliation.models import Run
+from tests.builders import console, identity
+from tests.builders.proposals import a_key
+from tests.doors.matrix import ADDED, ADMINISTERED, CLOSED, COLUMNS, GROUPS, Row, rows
+from tests.doors.world import BUDGET, COMPANY, ORDER, READ, Reply, World, a_body, page_path, undone, watched
+
+pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
+
+ROWS = list(rows())
+# Answers that must leave everything as it was; a wrong method is answered before anything is looked at.
+REFUSED = frozenset({"login", "400", "401", "403", "404", "409", "422"})
+PAGES = ("_changelist", "_add", "_change", "_delete", "_history")
+PEOPLE = {
+    "approver": "maria",
+    "controller": "ruth",
+    "agent_owner": "tomas",
+    "operator": "ines",
+    "auditor": "samuel",
+    "administrator": "adele",
+    "outsider": "charlie",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The world with something behind every address, and what the address and the body of each need."""
+
+    world: World
+    arguments: dict[str, dict[str, str]]
+    bodies: dict[str, object]
+
+    def path(self, route: str) -> str:
+        """Return the address of a route, with something of the sample company for each of its variables."""
+        return reverse(route, kwargs=self.arguments.get(route, {}))
+
+    def caller(self, row: Row, column: str) -> Client:
+        """Return the client of this caller; the agent's has a token for just this address."""
+        if column == "agent":
+            token = self.world.mine.token(READ if row.route == "proposals:tool-read" else ORDER)
+            return Client(headers=identity.bearer(token) | {"Idempotency-Key": a_key()})
+        return self.world.as_(PEOPLE[column]) if column in PEOPLE else Client()
+
+    def knock(self, row: Row, client: Client) -> Reply:
+        """Return what this caller gets."""
+        path = self.path(row.route)
+        if row.method == "GET":
+            return client.get(path)
+        body: Any = self.bodies.get(row.route, {})
+        if row.route.startswith("proposals:"):
+            return client.post(path, to_json_text(body), content_type="application/json")
+        return client.post(path, body)
+
+
+@pytest.fixture(scope="module")
+def scene(world: World, django_db_blocker: DjangoDbBlocker) -> Iterator[Scene]:
+    """Return the world with one order committed, one pending, a run and a break."""
+    with django_db_blocker.unblock(), undone(), pytest.MonkeyPatch.context() as patch:
+        # In this one transaction nothing can ever be sealed, so a bundle is refused at once instead of after five seconds.
+        patch.setattr("config.views.audit.SEAL_WAIT_SECONDS", 0.0)
+        yield a_scene(world)
+
+
+def a_scene(world: World) -> Scene:
+    console.decide(world.installation, "maria", console.ORDER)
+    console.commit_everything()
+    committed = world.installation.proposal()
+    found = console.make_break(committed)
+    pending = world.mine.proposed()
+    assert world.as_("maria").get(page_path(pending)).status_code == 200
+    receipt = world.mine.post(f"tools/{READ}/read", {"company": COMPANY, "arguments": BUDGET}, tool=READ).json()
+    agent = world.other.agent
+    in_pending, in_committed = {"proposal_id": pending.public_id}, {"proposal_id": committed.public_id}
+    policy = {"policy_id": Policy.objects.get(state=PolicyState.ACTIVE).public_id}
+    of_agent = {"agent_id": agent.public_id}
+    of_grant = of_agent | {"grant_id": agent.grants.get(tool=ORDER).public_id}
+    commit = {"commit_id": committed.commit.public_id}
+    one_break = {"break_id": found.public_id}
+    event = {"event_id": encode(Prefix.EVENT, Event.objects.filter(proposal=committed.public_id)[0].event_id)}
+    return Scene(
+        world,
+        arguments={
+            "proposals:tool": {"name": ORDER},
+            "proposals:tool-read": {"name": READ},
+            "proposals:read": {"read_id": receipt["read_id"]},
+            "proposals:proposal": in_pending,
+            "proposals:proposal-withdraw": in_pending,
+            **{f"approvals:{name}": in_pending for name in ("proposal", "progress", "decide")},
+            **{f"approvals:{name}": policy for name in ("policy", "submit_policy", "activate_policy")},
+            **{f"identity:{name}": of_agent for name in ("agent", "activate", "suspend", "resume")},
+            **{f"identity:{name}": of_grant for name in ("activate_grant", "revoke_grant")},
+            "identity:revoke_key": of_agent | {"key_id": agent.credentials.get().public_id},
+            "identity:tool": {"name": ORDER},
+            **{f"commits:{name}": commit for name in ("detail", "retry", "resolve")},
+            "commits:of_proposal": in_committed,
+            "reconciliation:run": {"run_id": Run.objects.get().public_id},
+            **{f"reconciliation:{name}": one_break for name in ("break", "explain", "write_off", "compensate")},
+            "audit:event": event,
+            "audit:proposal": in_committed,
+            "audit:bundle": in_committed,
+        },
+        bodies={
+            "theme": {"theme": "dark"},
+            "proposals:tool-read": {"company": COMPANY, "arguments": BUDGET},
+            "proposals:proposals": a_body(),
+            "proposals:proposal-batch": {"items": [a_body() | {"idempotency_key": a_key()}]},
+            "reconciliation:run_now": {"company": COMPANY},
+        },
+    )
+
+
+def routes(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[str]:
+    """Yield the name of every address, nested and with its namespace; "" for one without a name."""
+    for item in (resolver or get_resolver()).url_patterns:
+        if isinstance(item, URLResolver):
+            yield from routes(item, f"{prefix}{item.namespace}:" if item.namespace else prefix)
+        elif isinstance(item, URLPattern):
+            yield f"{prefix}{item.name}" if item.name else prefix
+
+
+def test_every_address_has_its_rows() -> None:
+    assert {name for name in routes() if not name.startswith(GROUPS)} == {row.route for row in ROWS}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_every_caller_gets_the_answer_in_the_table(scene: Scene, row: Row) -> None:
+    answers = {}
+    for column, expected in row.cells.items():
+        with undone():
+            client = scene.caller(row, column)
+            if expected not in REFUSED:
+                answers[column] = answer_of(scene.knock(row, client))
+                continue
+            with watched() as traces:
+                answers[column] = answer_of(scene.knock(row, client))
+        assert traces.changed == [], column
+        if expected == "403":
+            assert traces.kinds == [IdentityEvent.USER_PERMISSION_REFUSED], column
+            assert traces.outcomes() == [{"status": "refused", "code": "permission_denied"}], column
+    assert answers == row.cells
+
+
+def answer_of(response: Reply) -> str:
+    if response.status_code == 302 and response["Location"].startswith("/accounts/login/?next="):
+        return "login"
+    return str(response.status_code)
+
+
+def administered() -> Iterator[tuple[str, str]]:
+    """Yield model and page of every page of Django's admin that belongs to a model."""
+    for name in routes():
+        page = name.removeprefix("admin:")
+        if name.startswith("admin:") and page.endswith(PAGES) and "password" not in page:
+            model, _, kind = page.rpartition("_")
+            yield model, kind
+
+
+def admin_path(model: str, kind: str) -> str:
+    return reverse(f"admin:{model}_{kind}", args=[] if kind in {"changelist", "add"} else ["1"])
+
+
+def test_admin_pages_are_those_of_the_table() -> None:
+    assert {model for model, _ in administered()} == ADMINISTERED | CLOSED
+
+
+def test_admin_pages_send_everybody_but_administrators_away(world: World) -> None:
+    for client in (Client(), *(world.as_(name) for column, name in PEOPLE.items() if column != "administrator")):
+        for model, kind in administered():
+            response = client.get(admin_path(model, kind))
+            assert response.status_code == 302, (model, kind)
+            assert "/login/" in response["Location"], (model, kind)
+
+
+def test_administrators_open_their_pages_and_no_others(world: World) -> None:
+    client = world.as_("adele")
+    for model, kind in administered():
+        if kind not in {"changelist", "add"}:
+            continue
+        allowed = ADMINISTERED if kind == "changelist" else ADDED
+        assert client.get(admin_path(model, kind)).status_code == (200 if model in allowed else 403), (model, kind)
+
+
+def test_administrators_change_and_delete_nothing_past_the_services(world: World) -> None:
+    client = world.as_("adele")
+    pages = [(model, kind) for model, kind in administered() if kind in {"change", "delete"} or (kind == "add" and model not in ADDED)]
+    with watched() as traces:
+        answers = {(model, kind): client.post(admin_path(model, kind), {"post": "yes"}).status_code for model, kind in pages}
+
+    # The row asked for does not exist: Django leads back to the start with a message, where the page itself is open.
+    opened = {page for page, status in answers.items() if status not in {403, 404}}
+    assert opened <= {("auth_user", "change"), ("auth_user", "delete")} | {(model, kind) for model, kind in pages if model in ADMINISTERED}
+    assert traces.changed == []
+
+
+def test_account_pages_ask_for_a_person_first(world: World) -> None:
+    open_to_all = {
+        "account_login",
+        "account_signup",
+        "account_inactive",
+        "account_logout",
+        "account_email_verification_sent",
+        "account_reset_password",
+        "account_reset_password_done",
+        "account_reset_password_from_key",
+        "account_reset_password_from_key_done",
+        "account_confirm_email",
+        "account_confirm_login_code",
+        "mfa_authenticate",
+    }
+    variables = {
+        "account_confirm_email": ["key"],
+        "account_reset_password_from_key": ["a", "b"],
+        "mfa_remove_webauthn": [1],
+        "mfa_edit_webauthn": [1],
+    }
+    names = sorted({name for name in routes() if name.startswith(("account_", "mfa_"))})
+    assert open_to_all <= set(names)
+    for name in names:
+        path = reverse(name, args=variables.get(name, []))
+        stranger, person = Client().get(path), world.as_("maria").get(path)
+        if name not in open_to_all:
+            assert answer_of(stranger) == "login", name
+        assert max(stranger.status_code, person.status_code) < 500, name
