@@ -32,6 +32,7 @@ STOP_SECONDS = 12.0
 READY_SECONDS = 60.0
 PAUSES = (0.2, 1.0, 2.0, 5.0, 10.0)
 STABLE_SECONDS = 30.0
+PORT_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -165,8 +166,9 @@ def main() -> int:
         if not is_locked_by_us(lock):
             print(f"Countersign already runs with the data in {DATA}; stop it first.", file=sys.stderr)
             return 1
-        end_leftovers()
-        if not is_free(options.host, options.port):
+        # What was killed lets go of the port a moment later.
+        patience = PORT_SECONDS if end_leftovers() else 0.0
+        if not is_free(options.host, options.port, patience=patience):
             print(f"Port {options.port} is taken; choose another one: PORT={options.port + 1} make run", file=sys.stderr)
             return 1
         return serve(options)
@@ -212,8 +214,9 @@ def is_locked_by_us(file: IO[str]) -> bool:
     return True
 
 
-def end_leftovers() -> None:
-    """End the children that a killed supervisor left running: they still hold their locks."""
+def end_leftovers() -> bool:
+    """End the children that a killed supervisor left running: they still hold their locks. Return whether there were any."""
+    has_ended = False
     for path in DATA.glob("*.pid"):
         with path.open("r+", encoding="ascii") as file:
             if not is_locked_by_us(file) and (number := file.read()):
@@ -221,18 +224,23 @@ def end_leftovers() -> None:
                 with suppress(ProcessLookupError):
                     os.killpg(int(number), signal.SIGKILL)
                 fcntl.flock(file, fcntl.LOCK_EX)
+                has_ended = True
         path.unlink()
+    return has_ended
 
 
-def is_free(host: str, port: int) -> bool:
-    """Return whether the address can be had."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
+def is_free(host: str, port: int, *, patience: float) -> bool:
+    """Return whether the address can be had, now or within so many seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind((host, port))
+                return True
+        if time.monotonic() > deadline:
             return False
-        return True
+        time.sleep(0.1)
 
 
 def _start_postgres() -> EmbeddedPostgres | None:

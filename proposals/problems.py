@@ -117,12 +117,17 @@ def refuse_and_record(
     subject = Subject(
         kind="agent",
         id=actor.id,
-        tool=tool[:NAME_LENGTH_MAX],
-        company=company[:NAME_LENGTH_MAX],
+        tool=_name(tool),
+        company=_name(company),
         idempotency_key=idempotency_key,
     )
     audit.services.record_denial(kind=kind, actor=actor, subject=subject, now=now, error=error)
     return problem_of(error)
+
+
+def _name(text: str) -> str:
+    """Return what was asked for as the record can keep it: an address can carry a NUL, which no database takes."""
+    return text[:NAME_LENGTH_MAX].replace("\0", "")
 
 
 def _record_refusal(view: APIView | None, request: Request | None, problem: Problem, error: DomainError | None) -> None:

@@ -18,7 +18,7 @@ from proposals.models import Proposal
 from tests.builders import gateway, identity
 from tests.builders.console import commit_everything
 from tests.builders.proposals import a_key
-from tests.doors.world import COMPANY, ENTRY, ORDER, READ, Reply, World, a_body, decision_path, form_of, page_path, watched
+from tests.doors.world import COMPANY, ENTRY, ORDER, READ, Reply, World, a_body, an_order, decision_path, form_of, page_path, watched
 
 pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
 
@@ -35,10 +35,6 @@ class ApiRefusal:
     tool: str = ORDER
     path: str = "/payload"
     has_errors: bool = True
-
-
-def an_order(**changes: Any) -> dict[str, Any]:
-    return a_body(gateway.order_payload(**changes))
 
 
 def an_entry(**changes: Any) -> dict[str, Any]:

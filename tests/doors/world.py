@@ -150,6 +150,11 @@ def a_body(payload: dict[str, Any] | None = None, *, tool: str = ORDER, **fields
     return {"tool": tool, "company": COMPANY, "payload": gateway.PAYLOADS[tool]() if payload is None else payload, **fields}
 
 
+def an_order(**changes: Any) -> dict[str, Any]:
+    """Return the body of an order worth 1,250.90 EUR, with changes to its payload."""
+    return a_body(gateway.order_payload(**changes))
+
+
 def form_of(response: Reply) -> dict[str, str]:
     """Return the hidden fields of the decision form on a page, as a browser would send them back."""
     assert response.status_code == 200, response.content
