@@ -16,7 +16,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -49,10 +50,7 @@ class Child:
 
     def start(self) -> None:
         """Start it in a process group of its own, so that it can be stopped with everything it started."""
-        pid_path(self.name).unlink(missing_ok=True)
-        with pid_path(self.name).open("x", encoding="ascii") as file:
-            # The lock lives as long as the child, which has the open file from us.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with locked_pid_file(self.name) as file:
             self.running = subprocess.Popen(
                 self.command,
                 cwd=PROJECT,
@@ -205,6 +203,15 @@ def pid_path(name: str) -> Path:
     return DATA / f"{name}.pid"
 
 
+@contextmanager
+def locked_pid_file(name: str) -> Iterator[IO[str]]:
+    """Give the new pid file of a child, to be passed on to it: the lock lives as long as somebody has the file open."""
+    pid_path(name).unlink(missing_ok=True)
+    with pid_path(name).open("x", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield file
+
+
 def is_locked_by_us(file: IO[str]) -> bool:
     """Return whether we hold the lock on an open file now; False when a living process has it."""
     try:
@@ -256,8 +263,14 @@ def _start_postgres() -> EmbeddedPostgres | None:
 
 def _set_up(*, with_sample: bool) -> None:
     command = [sys.executable, "manage.py", "set_up", *(["--sample"] if with_sample else [])]
-    # A process group of its own: Ctrl-C is answered by the supervisor, not in the middle of a migration.
-    subprocess.run(command, cwd=PROJECT, check=True, start_new_session=True)
+    with locked_pid_file("set_up") as file:
+        # A process group of its own: Ctrl-C is answered by the supervisor, not in the middle of a migration.
+        running = subprocess.Popen(command, cwd=PROJECT, start_new_session=True, pass_fds=[file.fileno()])
+        file.write(str(running.pid))
+    code = running.wait()
+    pid_path("set_up").unlink()
+    if code:
+        raise subprocess.CalledProcessError(code, command)
 
 
 def _announce(port: int, with_sample: bool) -> None:

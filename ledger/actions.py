@@ -255,7 +255,7 @@ class _Fields:
         return Refusal(RefusalCode.INVALID_ACTION, f"{self.at(name)} {problem}.", self.at(name), acceptable)
 
     def know(self, *names: str) -> None:
-        unknown = self.values.keys() - set(names)
+        unknown = self.values.keys() - names
         if unknown:
             name = min(unknown)
             raise self.invalid(name, "is not a field of this tool", ", ".join(names))

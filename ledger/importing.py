@@ -84,8 +84,7 @@ def import_masters(directory: Path, *, company: str, now: datetime, progress: Ca
     ]
     load_items(company, items)
     stock = [
-        StockMaster(row["product_id"], row["location_id"], _decimal(row["quantity"]))
-        for row in progress(files["inventory.csv"], "stock")
+        StockMaster(row["product_id"], row["location_id"], _decimal(row["quantity"])) for row in progress(files["inventory.csv"], "stock")
     ]
     load_stock(company, stock)
     periods = load_periods(company, first, last)

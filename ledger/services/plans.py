@@ -104,8 +104,9 @@ def _plan_order(book: Book, company: CompanyRow, action: OrderAction) -> Effect:
 
 def _plan_entry(book: Book, company: CompanyRow, action: EntryAction) -> Effect:
     check_currency(company, action.currency)
-    if action.debit_minor != action.credit_minor:
-        debit, credit = (minor_text(side, action.currency) for side in (action.debit_minor, action.credit_minor))
+    total, credits_minor = action.debit_minor, action.credit_minor
+    if total != credits_minor:
+        debit, credit = minor_text(total, action.currency), minor_text(credits_minor, action.currency)
         raise Refusal(
             RefusalCode.ENTRY_UNBALANCED,
             f"Debits of {debit} {action.currency} do not equal credits of {credit} {action.currency}.",
@@ -113,7 +114,7 @@ def _plan_entry(book: Book, company: CompanyRow, action: EntryAction) -> Effect:
             "equal sums of debits and credits",
             {"debit": debit, "credit": credit, "currency": action.currency},
         )
-    Money(action.debit_minor, action.currency)
+    Money(total, action.currency)
     period = open_period(book, company, action.effective_on, "/effective_on")
     original = _original(book, company, action) if action.reverses else None
     accounts: list[AccountRow] = []
@@ -139,7 +140,7 @@ def _plan_entry(book: Book, company: CompanyRow, action: EntryAction) -> Effect:
     if original is not None:
         if original.order_id is not None:
             centre = cost_centre_id(book, company, original.order_cost_centre, "/reverses")
-            consumed[company.id, centre or 0, original.year] -= action.debit_minor
+            consumed[company.id, centre or 0, original.year] -= total
         if original.movement_item:
             stock = book.stock.get((company.id, original.movement_item, original.movement_location))
             if stock is None:
@@ -159,7 +160,7 @@ def _plan_entry(book: Book, company: CompanyRow, action: EntryAction) -> Effect:
             reverses_document=action.reverses,
         ),
         answer={
-            "total": minor_text(action.debit_minor, action.currency),
+            "total": minor_text(total, action.currency),
             "currency": action.currency,
             "effective_on": action.effective_on.isoformat(),
         },

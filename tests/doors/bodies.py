@@ -6,8 +6,15 @@ from typing import Any
 
 from tests.doors.world import an_order
 
+
+def with_line(**changes: object) -> dict[str, Any]:
+    """Return the body of an order of one line, with changes to that line."""
+    return an_order(lines=[{"item": "P-1009", "quantity": "1", "unit_price": "1"} | changes])
+
+
+LINE = "/payload/lines/0"
 BODIES: list[tuple[str, Any, int, str, str]] = [
-    # what, body, status, code, path of the fault
+    # what, body, status, code, place of the fault
     ("nothing", b"", 422, "validation_failed", "/tool"),
     ("null", b"null", 422, "validation_failed", ""),
     ("a list", b"[]", 422, "validation_failed", ""),
@@ -36,15 +43,15 @@ BODIES: list[tuple[str, Any, int, str, str]] = [
     ("digits of another script", an_order() | {"on_behalf_of": "١"}, 422, "validation_failed", "/on_behalf_of"),
     ("somebody of another company", an_order() | {"on_behalf_of": "charlie"}, 422, "validation_failed", "/on_behalf_of"),
     ("51 reads", an_order() | {"reads": ["read_01kas8v3q2f0ynh5tq3n8rzd1c"] * 51}, 422, "validation_failed", "/reads"),
-    ("201 lines", an_order(lines=[{"item": "P-1009", "quantity": "1", "unit_price": "1"}] * 201), 422, "validation_failed", "/payload/lines"),
-    ("a negative price", an_order(lines=[{"item": "P-1009", "quantity": "1", "unit_price": "-1"}]), 422, "validation_failed", "/payload/lines/0/unit_price"),
-    ("a quantity in exponents", an_order(lines=[{"item": "P-1009", "quantity": "1e9", "unit_price": "1"}]), 422, "validation_failed", "/payload/lines/0/quantity"),
-    ("a number for a text", an_order(lines=[{"item": "P-1009", "quantity": 1, "unit_price": "1"}]), 422, "validation_failed", "/payload/lines/0/quantity"),
+    ("201 lines", an_order(lines=[{"item": "P-1009"}] * 201), 422, "validation_failed", "/payload/lines"),
+    ("a negative price", with_line(unit_price="-1"), 422, "validation_failed", f"{LINE}/unit_price"),
+    ("a quantity in exponents", with_line(quantity="1e9"), 422, "validation_failed", f"{LINE}/quantity"),
+    ("a number for a text", with_line(quantity=1), 422, "validation_failed", f"{LINE}/quantity"),
     ("text that runs backwards", an_order(note="pay \u202e00.1"), 422, "validation_failed", "/payload/note"),
     ("a reference that looks like another", an_order(reference="REQ-\u200d2071"), 422, "validation_failed", "/payload/reference"),
     ("hidden selectors", an_order(reference="REQ-2071\U000e0100"), 422, "validation_failed", "/payload/reference"),
     ("a filler that nobody sees", an_order(reference="REQ-2071\u3164"), 422, "validation_failed", "/payload/reference"),
-    ("hidden tags in the rationale", an_order() | {"rationale": "Stock is low.\U000e0041\U000e0042"}, 422, "validation_failed", "/rationale"),
+    ("hidden tags in the rationale", an_order() | {"rationale": "Stock is low.\U000e0041"}, 422, "validation_failed", "/rationale"),
     ("a second line in a reference", an_order(reference="a\r\nApproved: yes"), 422, "validation_failed", "/payload/reference"),
     ("an account for a vendor", an_order(vendor="' OR 1=1 --"), 422, "validation_failed", "/payload/vendor"),
     ("a vendor that is not there", an_order(vendor="99999"), 422, "validation_failed", "/payload/vendor"),

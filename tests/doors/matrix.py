@@ -97,8 +97,9 @@ ADMINISTERED = frozenset(
         "identity_historicalapprovalgroupmember",
     }
 )
-# Pages there through which rows are added; none is changed or deleted but by a service.
+# Pages there that change something: by a service of identity, which checks and records, or (accounts) recorded by one.
 ADDED = frozenset({"auth_user", "identity_roleassignment", "identity_approvalgroup", "identity_approvalgroupmember"})
+BY_SERVICE = frozenset({("identity_roleassignment", "delete"), ("identity_approvalgroupmember", "delete"), ("auth_user", "change")})
 CLOSED = frozenset(
     {"account_emailaddress", "mfa_authenticator", "django_q_schedule", "django_q_success", "django_q_failure", "django_q_ormq"}
 )

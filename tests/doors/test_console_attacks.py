@@ -7,30 +7,22 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from approvals.models import Decision
 from identity import services
 from identity.models import Role, RoleAssignment
 from kernel.canonical import to_json_text
 from kernel.clock import now as clock_now
 from kernel.ids import Prefix, encode, new_id
-from tests.builders import gateway, identity
-from tests.doors.world import Reply, World, an_order, decision_path, form_of, page_path, signed_in, watched
+from ledger.sample import SECOND_COMPANY
+from tests.builders import console, gateway, identity
+from tests.doors.world import COMPANY, World, decision_path, form_of, nothing_decided, page_path, signed_in, watched
 
 pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'>{{ 7*7 }}{% now 'Y' %}"
 HANDLER = re.compile(r"\son[a-z]+\s*=", re.IGNORECASE)
-
-
-def nothing_decided(response: Reply, status: int) -> str:
-    """Return the page of a refusal, after checking that it is one."""
-    assert response.status_code == status, response.content
-    assert Decision.objects.count() == 0
-    return str(response.content.decode())
 
 
 # Forms ----------------------------------------------------------------------------------------------------------------
@@ -65,18 +57,15 @@ FORGED: dict[str, tuple[Callable[[dict[str, str]], dict[str, Any]], int, str]] =
 }
 
 
-@pytest.mark.parametrize("what", FORGED)
-def test_forged_form_is_refused_and_recorded(world: World, what: str) -> None:
-    forge, status, code = FORGED[what]
+def test_forged_form_is_refused_and_recorded(world: World) -> None:
     proposal = world.mine.proposed()
     form = form_of(world.as_("bob").get(page_path(proposal))) | {"kind": "approve"}
-
-    with watched() as traces:
-        nothing_decided(world.as_("bob").post(decision_path(proposal), forge(form)), status)
-
-    assert traces.changed == []
-    assert traces.kinds == ["approval:refused"]
-    assert traces.outcomes() == [{"status": "refused", "code": code}]
+    for what, (forge, status, code) in FORGED.items():
+        with watched() as traces:
+            nothing_decided(world.as_("bob").post(decision_path(proposal), forge(form)), status)
+        assert traces.changed == [], what
+        assert traces.kinds == ["approval:refused"], what
+        assert traces.outcomes() == [{"status": "refused", "code": code}], what
 
 
 def test_page_shown_to_another_person_or_of_another_proposal_is_no_page(world: World) -> None:
@@ -99,28 +88,27 @@ def test_page_shown_to_another_person_or_of_another_proposal_is_no_page(world: W
         assert traces.kinds == ["approval:refused"]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"kind": ""},
-        {"kind": "approve_all"},
-        {"kind": "approved"},
-        {"shown_at": "\0"},
-        {"presentation_digest": "\0"},
-        {"kind": "reject", "reason_code": "", "comment": ""},
-        {"kind": "reject", "reason_code": "amount", "comment": "  "},
-        {"kind": "reject", "reason_code": "no_such_reason", "comment": "Half is enough."},
-        {"kind": "reject", "reason_code": "amount", "comment": "a\0b"},
-        {"kind": "reject", "reason_code": "amount", "comment": "x" * 2001},
-    ],
-)
-def test_form_that_says_nothing_acceptable_comes_back(world: World, change: dict[str, str]) -> None:
+UNACCEPTABLE: list[dict[str, str]] = [
+    {"kind": ""},
+    {"kind": "approve_all"},
+    {"kind": "approved"},
+    {"shown_at": "\0"},
+    {"presentation_digest": "\0"},
+    {"kind": "reject", "reason_code": "", "comment": ""},
+    {"kind": "reject", "reason_code": "amount", "comment": "  "},
+    {"kind": "reject", "reason_code": "no_such_reason", "comment": "Half is enough."},
+    {"kind": "reject", "reason_code": "amount", "comment": "a\0b"},
+    {"kind": "reject", "reason_code": "amount", "comment": "x" * 2001},
+]
+
+
+def test_form_that_says_nothing_acceptable_comes_back(world: World) -> None:
     proposal = world.mine.proposed()
     form = form_of(world.as_("bob").get(page_path(proposal))) | {"kind": "approve"}
-
-    with watched() as traces:
-        nothing_decided(world.as_("bob").post(decision_path(proposal), form | change), 422)
-    assert traces.changed == []
+    for change in UNACCEPTABLE:
+        with watched() as traces:
+            nothing_decided(world.as_("bob").post(decision_path(proposal), form | change), 422)
+        assert traces.changed == [], change
 
 
 def test_decision_is_a_form_and_a_post(world: World) -> None:
@@ -161,36 +149,31 @@ def test_agents_text_is_shown_as_text_and_below_the_facts(world: World) -> None:
         assert page.index(above) < said, above
 
 
-@pytest.mark.parametrize("path", ["/inbox/", "/proposals/", "{page}", "{page}progress/", "/audit/proposals/{id}/"])
-def test_no_page_carries_agents_markup(world: World, path: str) -> None:
+def test_no_page_carries_agents_markup(world: World) -> None:
     proposal = world.mine.proposed(gateway.order_payload(reference="<i>x</i>", note=SCRIPT), rationale=SCRIPT)
-    person = "ruth" if path.startswith("/audit") else "bob"
-
-    response = world.as_(person).get(path.format(page=page_path(proposal), id=proposal.public_id))
-
-    page = response.content.decode()
-    assert response.status_code in {200, 286}
-    assert "<script>alert" not in page
-    assert "<i>x</i>" not in page
-    outside = re.sub(r">[^<]*<", "><", page)
-    assert not HANDLER.search(outside)
-    assert not re.search(r"<script(?![^>]*\ssrc=)", page)
-    assert "javascript:" not in page
+    pages = [("bob", path) for path in ("/inbox/", "/proposals/", page_path(proposal), f"{page_path(proposal)}progress/")]
+    for person, path in [*pages, ("ruth", f"/audit/proposals/{proposal.public_id}/"), ("ruth", "/audit/")]:
+        response = world.as_(person).get(path)
+        page = response.content.decode()
+        assert response.status_code in {200, 286}, path
+        assert "<script>alert" not in page, path
+        assert "<i>x</i>" not in page, path
+        assert not HANDLER.search(re.sub(r">[^<]*<", "><", page)), path
+        assert not re.search(r"<script(?![^>]*\ssrc=)", page), path
+        assert "javascript:" not in page, path
 
 
-@pytest.mark.parametrize("name", ["bob", None])
-@pytest.mark.parametrize("path", ["/", "/inbox/", "/accounts/login/", "/api/v1/docs", "/nowhere/", "/admin/"])
-def test_every_answer_tells_the_browser_what_it_may_do(world: World, path: str, name: str | None) -> None:
-    response: Reply = (world.as_(name) if name else Client()).get(path)
-
-    policy = dict(part.strip().partition(" ")[::2] for part in response["Content-Security-Policy"].split(";") if part.strip())
-    assert policy["default-src"] == "'none'"
-    assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
-    assert policy["base-uri"] == policy["frame-ancestors"] == policy["object-src"] == "'none'"
-    assert "unsafe" not in response["Content-Security-Policy"]
-    assert response["X-Frame-Options"] == "DENY"
-    assert response["X-Content-Type-Options"] == "nosniff"
-    assert response["Referrer-Policy"] == "same-origin"
+@pytest.mark.parametrize("path", ["/", "/accounts/login/", "/api/v1/docs", "/nowhere/", "/admin/", "/inbox/"])
+def test_every_answer_tells_the_browser_what_it_may_do(world: World, path: str) -> None:
+    for response in (world.as_("bob").get(path), Client().get(path)):
+        policy = dict(part.strip().partition(" ")[::2] for part in response["Content-Security-Policy"].split(";") if part.strip())
+        assert policy["default-src"] == "'none'"
+        assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
+        assert policy["base-uri"] == policy["frame-ancestors"] == policy["object-src"] == "'none'"
+        assert "unsafe" not in response["Content-Security-Policy"]
+        assert response["X-Frame-Options"] == "DENY"
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert response["Referrer-Policy"] == "same-origin"
 
 
 def test_evidence_of_another_company_does_not_exist(world: World) -> None:
@@ -205,87 +188,6 @@ def test_evidence_of_another_company_does_not_exist(world: World) -> None:
         assert page.status_code == 200, path
         assert "70001" not in page.content.decode(), path
         assert "Rheinland" not in page.content.decode(), path
-
-
-# Redirects and sessions -----------------------------------------------------------------------------------------------
-
-ELSEWHERE = ["//elsewhere.example/", "https://elsewhere.example/", "/\\elsewhere.example", "javascript:alert(1)", "\thttps://elsewhere.example"]
-
-
-@pytest.mark.parametrize("target", ELSEWHERE)
-def test_nobody_is_led_elsewhere(world: World, target: str) -> None:
-    password = world.installation.passwords["maria"]
-    answers: list[Reply] = [
-        Client().post("/theme/", {"theme": "dark", "next": target}),
-        Client().post(f"/accounts/login/?next={target}", {"login": "maria", "password": password, "next": target}),
-        Client().post("/accounts/logout/", {"next": target}),
-    ]
-    for response in answers:
-        assert response.status_code in {302, 303}, response.content
-        location = response["Location"]
-        assert location.startswith("/"), location
-        assert not location.startswith(("//", "/\\")), location
-
-
-def test_login_gives_a_new_session_and_logout_ends_it(world: World) -> None:
-    client = Client()
-    client.cookies[settings.SESSION_COOKIE_NAME] = "a" * 32
-    client.get("/accounts/login/")
-    answer = client.post("/accounts/login/", {"login": "maria", "password": world.installation.passwords["maria"]})
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
-    kept = cookie.value
-
-    assert answer.status_code == 302
-    assert kept not in {"", "a" * 32}
-    assert cookie["httponly"]
-    assert cookie["samesite"] == "Lax"
-    assert client.get("/inbox/").status_code == 200
-
-    assert client.post("/accounts/logout/").status_code == 302
-    thief = Client()
-    thief.cookies[settings.SESSION_COOKIE_NAME] = kept
-    assert thief.get("/inbox/").status_code == 302
-
-
-def test_logout_needs_a_post(world: World) -> None:
-    client = signed_in(world.person("bob"))
-    client.get("/accounts/logout/")
-    assert client.get("/inbox/").status_code == 200
-
-
-def test_passwords_are_not_guessed_for_long(world: World) -> None:
-    """After a few wrong ones the right one is refused as well."""
-    password = world.installation.passwords["maria"]
-    for number in range(5):
-        Client().post("/accounts/login/", {"login": "maria", "password": f"wrong-{number}"})
-    answer = Client().post("/accounts/login/", {"login": "maria", "password": password})
-    assert answer.status_code == 200
-    assert settings.SESSION_COOKIE_NAME not in answer.cookies
-
-
-def test_login_says_the_same_of_a_person_and_of_nobody(world: World) -> None:
-    said = []
-    for login in ("jonas", "nobody-of-this-name"):
-        answer: Reply = Client().post("/accounts/login/", {"login": login, "password": "wrong horse battery"})
-        said.append(re.findall(r"The (?:user)?name[^<]*|[^<>]*password[^<>]*not correct[^<>]*", answer.content.decode()))
-    assert said[0] == said[1] != []
-
-
-@pytest.mark.parametrize("how", ["closed account", "no role any more", "superuser without a role"])
-def test_rights_are_read_at_every_request(world: World, how: str) -> None:
-    proposal = world.mine.proposed()
-    client = world.as_("bob")
-    form = form_of(client.get(page_path(proposal))) | {"kind": "approve"}
-    if how == "closed account":
-        User.objects.filter(username="bob").update(is_active=False)
-    else:
-        RoleAssignment.objects.filter(user__username="bob").delete()
-    if how.startswith("superuser"):
-        User.objects.filter(username="bob").update(is_superuser=True, is_staff=True)
-
-    status = 302 if how == "closed account" else 403
-    assert client.get("/inbox/").status_code == status
-    nothing_decided(client.post(decision_path(proposal), form), status)
 
 
 # Rights through the back door -----------------------------------------------------------------------------------------
@@ -308,6 +210,32 @@ def test_owner_manages_no_agent_but_their_own(world: World) -> None:
             response = world.as_("tomas").post(path, {"reason": "It is in the way."})
         assert response.status_code in {403, 404}, path
         assert traces.changed == [], path
+
+
+@pytest.mark.xfail(strict=False, reason="B5 of the reviewer's list: permissions are asked without a company")
+def test_a_role_counts_in_its_own_companies_only(world: World) -> None:
+    """Who approves in Germany and operates in Austria does not operate in Germany."""
+    eve = identity.make_user("eve", [Role.APPROVER])
+    for role in (Role.OPERATOR, Role.CONTROLLER):
+        RoleAssignment.objects.create(user=eve, role=role, companies=[SECOND_COMPANY], created_at=clock_now())
+    console.decide(world.installation, "maria", console.ORDER)
+    console.commit_everything()
+    committed = world.installation.proposal()
+    found, client = console.make_break(committed), signed_in(eve)
+
+    assert client.get(page_path(committed)).status_code == 200
+    for path, body in (
+        (f"/commits/{committed.commit.public_id}/retry/", {}),
+        (f"/reconciliation/breaks/{found.public_id}/explain/", {"reason": "It is in the way."}),
+        (f"/reconciliation/breaks/{found.public_id}/compensate/", {}),
+        ("/reconciliation/run/", {"company": COMPANY}),
+        (f"/audit/proposals/{committed.public_id}/bundle/", {}),
+    ):
+        with watched() as traces:
+            assert client.post(path, body).status_code in {403, 404}, path
+        assert traces.changed == [], path
+    for path in (f"/audit/proposals/{committed.public_id}/", f"/reconciliation/breaks/{found.public_id}/"):
+        assert client.get(path).status_code in {403, 404}, path
 
 
 def test_account_page_of_an_administrator_gives_no_rights(world: World) -> None:
@@ -368,10 +296,9 @@ def test_whoever_asked_does_not_decide(world: World) -> None:
     assert (traces.changed, traces.outcomes()) == ([], [{"status": "refused", "code": "sod_asked"}])
 
 
-# What is known and not yet repaired: /tmp names nothing here, the numbers are those of the reviewer's list -------------
+# Odd addresses -------------------------------------------------------------------------------------------------------
 
-
-NUL_PAGES = [
+ODD_ADDRESSES = [
     ("bob", "/inbox/?q=%00"),
     ("bob", "/inbox/?company=%00"),
     ("bob", "/inbox/?tool=%00"),
@@ -390,14 +317,6 @@ NUL_PAGES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "path"), NUL_PAGES)
+@pytest.mark.parametrize(("name", "path"), ODD_ADDRESSES)
 def test_odd_addresses_are_no_defects(world: World, name: str, path: str) -> None:
     assert world.as_(name).get(path).status_code < 500
-
-
-def test_signing_in_has_one_door(world: World) -> None:
-    """Django's admin page does not take passwords past the rate limit and the second factor."""
-    client = Client()
-    answer: Reply = client.post("/admin/login/", {"username": "adele", "password": world.installation.passwords["adele"]})
-    assert settings.SESSION_COOKIE_NAME not in answer.cookies
-    assert answer.status_code in {302, 404, 405}

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeAlias
 
 import pytest
@@ -22,6 +23,7 @@ from django.db.models import Model
 from django.test import Client
 from joserfc.jwk import ECKey
 
+from approvals.models import Decision
 from audit.models import Event
 from identity.models import Agent, ApprovalGroup, Role
 from kernel.canonical import parse_json, to_json_text
@@ -42,6 +44,9 @@ BUDGET = {"cost_centre": "4010", "year": 2026}
 NOT_DOMAIN = frozenset({"audit", "sessions", "admin", "contenttypes"})
 SIGNED_IN_BY = "django.contrib.auth.backends.ModelBackend"
 INPUT = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)"')
+# A token lives for five minutes; one that is used a second time must still outlive its test.
+TOKEN_SECONDS = 120
+_tokens: dict[tuple[str, ...], tuple[float, str]] = {}
 # Django's test client adds `json` and more to its responses, which the type of a response does not know.
 Reply: TypeAlias = Any
 
@@ -54,8 +59,13 @@ class Knocker:
     key: ECKey
 
     def token(self, tool: str = ORDER, *, action: str = "", company: str = COMPANY, **more: object) -> str:
-        """Return a fresh access token for one tool."""
-        return identity.access_token(self.agent, self.key, action or ("read" if tool == READ else "propose"), tool, company, **more)
+        """Return an access token of the real endpoint for one tool; the same one for a while, it outlives what is undone."""
+        wanted = (self.agent.public_id, tool, action or ("read" if tool == READ else "propose"), company, to_json_text(more))
+        issued, token = _tokens.get(wanted, (0.0, ""))
+        if monotonic() - issued > TOKEN_SECONDS:
+            token = identity.access_token(self.agent, self.key, wanted[2], tool, company, **more)
+            _tokens[wanted] = (monotonic(), token)
+        return token
 
     def post(self, path: str, body: object, *, tool: str = ORDER, key: str | None = None, token: str = "", **headers: str) -> Reply:
         """Return the answer to a POST of this body; a text or bytes are sent as they are."""
@@ -155,6 +165,15 @@ def an_order(**changes: Any) -> dict[str, Any]:
     return a_body(gateway.order_payload(**changes))
 
 
+def refused(response: Reply, status: int, code: str) -> dict[str, Any]:
+    """Return the problem document, after checking that it is one."""
+    document: dict[str, Any] = response.json()
+    assert (response.status_code, document["code"]) == (status, code), document
+    assert response["Content-Type"] == "application/problem+json"
+    assert document["detail"]
+    return document
+
+
 def form_of(response: Reply) -> dict[str, str]:
     """Return the hidden fields of the decision form on a page, as a browser would send them back."""
     assert response.status_code == 200, response.content
@@ -162,6 +181,13 @@ def form_of(response: Reply) -> dict[str, str]:
     start = page.find('class="decide"')
     assert start >= 0, "there is no decision form on this page"
     return {name: html.unescape(value) for name, value in INPUT.findall(page, start) if name != "csrfmiddlewaretoken"}
+
+
+def nothing_decided(response: Reply, status: int) -> str:
+    """Return the page of a refusal, after checking that it is one."""
+    assert response.status_code == status, response.content
+    assert Decision.objects.count() == 0
+    return str(response.content.decode())
 
 
 def decision_path(proposal: Proposal) -> str:

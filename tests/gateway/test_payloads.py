@@ -85,6 +85,8 @@ def test_every_fault_is_named_with_its_path() -> None:
         ({"reference": "a\nb"}, "/payload/reference", "character 2 is a control or invisible character (U+000A)"),
         ({"note": "pay\u202eeno"}, "/payload/note", "character 4 is a control or invisible character (U+202E)"),
         ({"note": "a\u200bb"}, "/payload/note", "character 2 is a control or invisible character (U+200B)"),
+        ({"reference": "REQ-\u200d1"}, "/payload/reference", "character 5 is a control or invisible character (U+200D)"),
+        ({"reference": "REQ-1\U000e0100"}, "/payload/reference", "character 6 is a control or invisible character (U+E0100)"),
         ({"note": "a\x00"}, "/payload/note", "character 2 is a control or invisible character (U+0000)"),
         ({"vendor": "7; DROP"}, "/payload/vendor", "'7; DROP' does not have the required form"),
         ({"lines": []}, "/payload/lines", "0 entries"),
@@ -112,7 +114,7 @@ def test_an_amount_larger_than_can_be_held_is_refused_at_its_line() -> None:
 
 
 def test_a_note_may_have_line_breaks() -> None:
-    payload = order_payload(note="Gate 3.\nRing twice: Müller → «Straße» 👩‍🏭")
+    payload = order_payload(note="Gate 3.\nRing twice: Müller → «Straße» ☎\ufe0f")
     tool = get_write_tool("create_purchase_order")
     assert tool.canonical(tool.validate(payload))["note"] == payload["note"]
 
