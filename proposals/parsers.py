@@ -44,11 +44,11 @@ class CanonicalJSONParser(BaseParser):
 
 
 def _refuse_nul(value: object, path: tuple[str | int, ...]) -> None:
-    """Raise NotCanonical naming the place of a NUL character: no database keeps one, so the refusal could not be recorded either."""
+    """Raise ValidationFailed naming the place of a NUL character: no database keeps one, so the refusal could not be recorded either."""
     if isinstance(value, str) and "\0" in value:
         place = pointer("", path).replace("\0", "")
         message = f"{place or 'The value'} holds a NUL character."
-        raise NotCanonical(detail=message, errors=(FieldError(place, message, "text without it"),))
+        raise ValidationFailed(detail=message, errors=(FieldError(place, message, "text without it"),))
     if isinstance(value, dict):
         for key, item in value.items():
             _refuse_nul(key, path)

@@ -1,4 +1,4 @@
-"""One real installation for all journey tests; xdist keeps them in one worker by their group."""
+"""One real installation for all journey tests; tests/conftest.py keeps them in one worker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def running() -> Iterator[RealInstallation]:
     try:
         installation.start()
         yield installation
-        installation.stop()
+        if installation.supervisor is not None:
+            installation.stop()
     finally:
         installation.remove()
 

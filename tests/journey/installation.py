@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import httpx
 import psutil
@@ -26,6 +26,7 @@ from examples.agent_client import AgentClient
 ARTIFACTS = PROJECT / "test-artifacts"
 START_SECONDS = 400
 STOP_SECONDS = 60
+COMMAND_SECONDS = 180
 # What the test run sets for itself and an installation must not see: above all the databases.
 FOREIGN = ("DATABASE_URL", "LEDGER_DATABASE_URL", "PORT", "XDG_RUNTIME_DIR", "PYTEST_CURRENT_TEST")
 
@@ -54,7 +55,6 @@ class RealInstallation:
     port: int = field(default_factory=free_port)
     supervisor: subprocess.Popen[bytes] | None = None
     clients: list[AgentClient] = field(default_factory=list)
-    _log: IO[bytes] | None = None
 
     @property
     def address(self) -> str:
@@ -74,18 +74,24 @@ class RealInstallation:
         return ARTIFACTS / "journey.log"
 
     def start(self) -> None:
-        """Start everything and wait until it answers."""
+        """Start everything and wait until it says where it can be reached, and can be."""
         ARTIFACTS.mkdir(exist_ok=True)
-        self._log = self.log.open("ab")
         command = [sys.executable, "-m", "config.supervisor", "--sample", "--port", str(self.port)]
-        self.supervisor = subprocess.Popen(command, cwd=PROJECT, env=self.environment, stdout=self._log, stderr=subprocess.STDOUT)
+        with self.log.open("ab") as log:
+            printed = log.tell()
+            self.supervisor = subprocess.Popen(command, cwd=PROJECT, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + START_SECONDS
-        while not self.is_healthy():
+        while f"Countersign is running at {self.address}" not in (said := self.said(printed)):
             if self.supervisor.poll() is not None or time.monotonic() > deadline:
-                self.supervisor.terminate()
-                self.supervisor.wait(STOP_SECONDS)
-                raise AssertionError(f"The installation did not start; see {self.log}:\n{self.log.read_text()[-3000:]}")
+                raise AssertionError(f"The installation did not start; see {self.log}:\n{said[-3000:]}")
             time.sleep(0.3)
+        assert self.is_healthy()
+
+    def said(self, position: int = 0) -> str:
+        """Return what was printed since a position."""
+        with self.log.open("rb") as log:
+            log.seek(position)
+            return log.read().decode()
 
     def is_healthy(self) -> bool:
         """Return whether the web process says that it can do its work."""
@@ -97,7 +103,6 @@ class RealInstallation:
     def stop(self) -> None:
         """Stop it as `Ctrl-C` and an init system do, and leave nothing behind: exit code 0, no process, no PostgreSQL."""
         assert self.supervisor is not None
-        assert self._log is not None
         started = psutil.Process(self.supervisor.pid).children(recursive=True)
         postmaster = int((self.data / "postgres" / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
         assert is_alive(postmaster)
@@ -106,13 +111,12 @@ class RealInstallation:
         self.supervisor.send_signal(signal.SIGTERM)
         code = self.supervisor.wait(STOP_SECONDS)
         self.supervisor = None
-        self._log.close()
         _, alive = psutil.wait_procs(started, timeout=5)
         assert (code, alive) == (0, [])
         assert not is_alive(postmaster)
         assert not (self.data / "postgres" / "postmaster.pid").exists()
         assert not (self.data / "postgres-urls").exists()
-        assert self.log.read_text(encoding="utf-8").rstrip().endswith("Stopped.")
+        assert self.said().rstrip().endswith("Stopped.")
 
     def kill_supervisor(self) -> list[psutil.Process]:
         """Kill the supervisor alone, without a warning; return the processes that go on without it."""
@@ -147,7 +151,9 @@ class RealInstallation:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in its environment and return what it said."""
-        return subprocess.run(command, cwd=PROJECT, env=self.environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, cwd=PROJECT, env=self.environment, capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS
+        )
 
     def ask(self, query: str, *values: Any, database: int = 0) -> list[tuple[Any, ...]]:
         """Return the rows of a query, straight from its database: 0 is the gate's, 1 the ledger's."""

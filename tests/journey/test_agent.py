@@ -13,7 +13,7 @@ from examples.agent_client import AgentClient, Refused, reads_of
 from kernel.ids import new_id
 from tests.journey.installation import RealInstallation
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("journey")]
+pytestmark = pytest.mark.slow
 
 ORDER = "create_purchase_order"
 ENTRY = "post_journal_entry"

@@ -14,7 +14,7 @@ from audit.verifier import countersign_verify
 from config.paths import PROJECT
 from tests.journey.installation import RealInstallation
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("journey")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 HEADLINE = "Order 120 × Hub, rear"
 LARGE_HEADLINE = "Order 1,400 × Rim 28 inch"
@@ -83,7 +83,7 @@ def test_one_approver(
         code = countersign_verify.main([str(flipped(bundle, member, tmp_path / "flipped.zip"))])
         said = capsys.readouterr().out
         assert (member, code) == (member, 1), said
-        assert (member if member != "manifest.dsse.json" else "manifest") in said
+        assert ("manifest" if member.startswith("manifest") else member) in said
 
 
 def test_two_different_approvers(running: RealInstallation, signed_in: Callable[[str], Page]) -> None:

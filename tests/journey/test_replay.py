@@ -16,7 +16,7 @@ from config.paths import PROJECT
 from tests.journey.installation import RealInstallation
 from tests.journey.replay_data import write_orders
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("journey")]
+pytestmark = pytest.mark.slow
 
 REPLAY_SECONDS = 420
 DECIDED = """

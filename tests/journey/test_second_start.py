@@ -10,9 +10,9 @@ import tempfile
 import pytest
 
 from config.paths import PROJECT
-from tests.journey.installation import RealInstallation, free_port
+from tests.journey.installation import RealInstallation, free_port, is_alive
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("journey")]
+pytestmark = pytest.mark.slow
 
 
 def test_second_start_keeps_the_data(running: RealInstallation) -> None:
@@ -35,7 +35,7 @@ def test_killed_supervisor(running: RealInstallation) -> None:
     """The next start ends what was left running; the stop after it stops everything, PostgreSQL included."""
     left = running.kill_supervisor()
     running.start()
-    assert [process for process in left if process.is_running()] == []
+    assert [process for process in left if is_alive(process.pid)] == []
     assert running.client("purchasing-agent").read("get_stock", "DE01", {"item": "P-1007"})["company"] == "DE01"
     running.stop()
     running.start()
@@ -46,7 +46,7 @@ def test_one_installation_per_directory_and_port(running: RealInstallation) -> N
     assert (same_data.returncode, "already runs" in same_data.stderr) == (1, True)
     elsewhere = running.environment | {"COUNTERSIGN_DATA_DIR": tempfile.mkdtemp(prefix="cs-")}
     command = [sys.executable, "-m", "config.supervisor", "--sample", "--port", str(running.port)]
-    same_port = subprocess.run(command, cwd=PROJECT, env=elsewhere, capture_output=True, text=True, check=False)
+    same_port = subprocess.run(command, cwd=PROJECT, env=elsewhere, capture_output=True, text=True, check=False, timeout=60)
     assert (same_port.returncode, f"Port {running.port} is taken" in same_port.stderr) == (1, True)
     shutil.rmtree(elsewhere["COUNTERSIGN_DATA_DIR"])
     assert running.is_healthy()
