@@ -10,8 +10,7 @@ from django.db.models import Count, Min, Q, QuerySet
 
 from commits.models import Attempt, Commit
 from commits.states import CommitState
-from identity.permissions import Permission, require_permission
-from identity.queries import companies_of
+from identity.permissions import Permission, companies_with, require_permission
 from kernel.errors import NotVisible
 from kernel.ids import Prefix, decode
 
@@ -22,14 +21,15 @@ def visible_commits(user: User) -> QuerySet[Commit]:
     return (
         Commit.objects.select_related("proposal__agent", "receipt")
         .defer("proposal__facts", "proposal__action_bytes", "request_bytes")
-        .filter(company__in=companies_of(user))
+        .filter(company__in=companies_with(user, Permission.COMMIT_READ))
         .order_by("-id")
     )
 
 
-def get_commit_for(user: User, commit_id: str) -> Commit:
-    """Return a commit of one of the person's companies, by TypeID; raises NotVisible or InvalidIdentifier."""
-    found = Commit.objects.select_related("proposal").filter(pk=decode(Prefix.COMMIT, commit_id), company__in=companies_of(user)).first()
+def get_commit_for(user: User, commit_id: str, permission: Permission = Permission.COMMIT_READ) -> Commit:
+    """Return a commit of a company where the person has the permission, by TypeID; raises NotVisible or InvalidIdentifier."""
+    companies = companies_with(user, permission)
+    found = Commit.objects.select_related("proposal").filter(pk=decode(Prefix.COMMIT, commit_id), company__in=companies).first()
     if found is None:
         raise NotVisible(detail=f"There is no commit {commit_id} in your companies.")
     return found

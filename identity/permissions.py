@@ -18,7 +18,7 @@ from audit.records import Subject
 from audit.services import record_denial
 from identity.actors import actor_of
 from identity.events import IdentityEvent
-from identity.models import Role
+from identity.models import Role, RoleAssignment
 from identity.queries import roles_of
 from kernel.clock import now as clock_now
 from kernel.errors import PermissionRefused
@@ -87,6 +87,15 @@ def permissions_of(user: User | AnonymousUser) -> frozenset[Permission]:
 def has_permission(user: User | AnonymousUser, permission: Permission) -> bool:
     """Return whether one of the person's roles carries the permission."""
     return permission in permissions_of(user)
+
+
+def companies_with(user: User | AnonymousUser, permission: Permission) -> frozenset[str]:
+    """Return the companies in which one of the person's roles carries the permission: a role counts in its own companies only."""
+    if not user.is_active or user.pk is None:
+        return frozenset()
+    carriers = [role for role, held in ROLE_PERMISSIONS.items() if permission in held]
+    lists = RoleAssignment.objects.filter(user_id=user.pk, role__in=carriers).values_list("companies", flat=True)
+    return frozenset(company for companies in lists for company in companies)
 
 
 def require_permission(user: User | AnonymousUser, permission: Permission) -> None:

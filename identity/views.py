@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+from uuid import UUID
+
 from django.contrib.auth.models import User
+from django.db.models import Manager
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
@@ -17,6 +21,7 @@ from identity.permissions import Permission, permissions_of, requires
 from identity.queries import get_agent_for, visible_agents
 from kernel.canonical import to_json_text
 from kernel.clock import now as clock_now
+from kernel.errors import NotVisible
 from kernel.ids import Prefix, decode
 from kernel.listing import page_of
 
@@ -74,7 +79,8 @@ def activate(request: HttpRequest, agent_id: str) -> HttpResponse:
 def activate_grant(request: HttpRequest, agent_id: str, grant_id: str) -> HttpResponse:
     """Let a write grant out of log-only."""
     found = get_agent_for(person_of(request), agent_id)
-    grant = services.activate_grant(grant_id=decode(Prefix.GRANT, grant_id), actor=actor_of(request), now=clock_now())
+    key = _own(found.grants, decode(Prefix.GRANT, grant_id))
+    grant = services.activate_grant(grant_id=key, actor=actor_of(request), now=clock_now())
     return _back(request, found, f"The grant for {grant.tool} is active: approved proposals are committed.")
 
 
@@ -83,7 +89,8 @@ def activate_grant(request: HttpRequest, agent_id: str, grant_id: str) -> HttpRe
 def revoke_grant(request: HttpRequest, agent_id: str, grant_id: str) -> HttpResponse:
     """Take a grant away."""
     found = get_agent_for(person_of(request), agent_id)
-    grant = services.revoke_grant(grant_id=decode(Prefix.GRANT, grant_id), actor=actor_of(request), now=clock_now())
+    key = _own(found.grants, decode(Prefix.GRANT, grant_id))
+    grant = services.revoke_grant(grant_id=key, actor=actor_of(request), now=clock_now())
     return _back(request, found, f"The grant for {grant.tool} is revoked.")
 
 
@@ -92,8 +99,16 @@ def revoke_grant(request: HttpRequest, agent_id: str, grant_id: str) -> HttpResp
 def revoke_key(request: HttpRequest, agent_id: str, key_id: str) -> HttpResponse:
     """Take a key away."""
     found = get_agent_for(person_of(request), agent_id)
-    services.revoke_credential(credential_id=decode(Prefix.CREDENTIAL, key_id), actor=actor_of(request), now=clock_now())
+    key = _own(found.credentials, decode(Prefix.CREDENTIAL, key_id))
+    services.revoke_credential(credential_id=key, actor=actor_of(request), now=clock_now())
     return _back(request, found, "The key is revoked.")
+
+
+def _own(rows: Manager[Any], key: UUID) -> UUID:
+    """Return the key if it is one of this agent's rows: an address that names another agent's is no address."""
+    if not rows.filter(pk=key).exists():
+        raise NotVisible(detail="This agent has no such row.")
+    return key
 
 
 @require_safe

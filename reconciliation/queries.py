@@ -10,8 +10,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from commits.states import CommitState
-from identity.permissions import Permission, require_permission
-from identity.queries import companies_of
+from identity.permissions import Permission, companies_with, require_permission
 from kernel.errors import NotVisible
 from kernel.ids import Prefix, decode, encode
 from reconciliation.models import Break, Run
@@ -46,14 +45,18 @@ def intended(company: str) -> Iterator[Intended]:
 def visible_runs(user: User) -> QuerySet[Run]:
     """Return the runs of the person's companies, newest first; raises PermissionRefused."""
     require_permission(user, Permission.RECONCILIATION_READ)
-    return Run.objects.filter(company__in=companies_of(user)).select_related("started_by").order_by("-started_at")
-
-
-def visible_breaks(user: User) -> QuerySet[Break]:
-    """Return the breaks of the person's companies, newest first; raises PermissionRefused."""
-    require_permission(user, Permission.RECONCILIATION_READ)
     return (
-        Break.objects.filter(company__in=companies_of(user))
+        Run.objects.filter(company__in=companies_with(user, Permission.RECONCILIATION_READ))
+        .select_related("started_by")
+        .order_by("-started_at")
+    )
+
+
+def visible_breaks(user: User, permission: Permission = Permission.RECONCILIATION_READ) -> QuerySet[Break]:
+    """Return the breaks of the companies where the person has the permission, newest first; raises PermissionRefused."""
+    require_permission(user, permission)
+    return (
+        Break.objects.filter(company__in=companies_with(user, permission))
         .select_related("proposal", "compensation", "handled_by", "first_run", "last_run")
         .order_by("-opened_at")
     )
@@ -67,9 +70,9 @@ def get_run_for(user: User, run_id: str) -> Run:
     return found
 
 
-def get_break_for(user: User, break_id: str) -> Break:
-    """Return a break of one of the person's companies, by TypeID; raises NotVisible, InvalidIdentifier or PermissionRefused."""
-    found = visible_breaks(user).filter(pk=decode(Prefix.BREAK, break_id)).first()
+def get_break_for(user: User, break_id: str, permission: Permission = Permission.RECONCILIATION_READ) -> Break:
+    """Return a break of a company where the person has the permission; raises NotVisible, InvalidIdentifier or PermissionRefused."""
+    found = visible_breaks(user, permission).filter(pk=decode(Prefix.BREAK, break_id)).first()
     if found is None:
         raise NotVisible(detail=f"There is no break {break_id} in your companies.")
     return found

@@ -8,8 +8,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from identity.actors import actor_of
 from identity.console import lead_back, person_of
-from identity.permissions import Permission, permissions_of, requires
-from identity.queries import companies_of
+from identity.permissions import Permission, companies_with, requires
 from kernel.clock import now as clock_now
 from kernel.listing import address_with, page_of
 from reconciliation import services
@@ -27,11 +26,11 @@ def runs(request: HttpRequest) -> HttpResponse:
     """List the runs, newest first, under what is still open."""
     person, now = person_of(request), clock_now()
     found = page_of(visible_runs(person), request.GET)
-    may_run = Permission.RECONCILIATION_RUN in permissions_of(person)
+    companies = sorted(companies_with(person, Permission.RECONCILIATION_RUN))
     context = {
         "page": found.with_rows([run_row(run, now) for run in found.rows]),
         "open_breaks": visible_breaks(person).filter(state=BreakState.OPEN).count(),
-        "companies": sorted(companies_of(person)) if may_run else [],
+        "companies": companies,
     }
     return render(request, "reconciliation/runs.html", context)
 

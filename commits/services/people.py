@@ -35,7 +35,7 @@ def retry(*, commit_id: str, user: User, actor: Actor, now: datetime) -> Commit:
     proposal is no longer approved.
     """
     require_permission(user, Permission.COMMIT_OPERATE)
-    key = get_commit_for(user, commit_id).pk
+    key = get_commit_for(user, commit_id, Permission.COMMIT_OPERATE).pk
     with transaction.atomic():
         commit = lock_commit(key)
         if commit.state != CommitState.FAILED or not commit.is_retryable or commit.proposal.state != ProposalState.APPROVED:
@@ -62,7 +62,7 @@ def resolve_by_person(*, commit_id: str, user: User, actor: Actor, now: datetime
     Raises PermissionRefused, NotVisible, CommentMissing, NotUnknown, DocumentNotFound, LandedAfterAll, ErpUnavailable.
     """
     require_permission(user, Permission.COMMIT_OPERATE)
-    commit = get_commit_for(user, commit_id)
+    commit = get_commit_for(user, commit_id, Permission.COMMIT_OPERATE)
     if not comment.strip():
         raise CommentMissing(detail="Say in a sentence how you know; it becomes part of the evidence.")
     if commit.state != CommitState.UNKNOWN:

@@ -22,8 +22,7 @@ from config.views.audit_pages import (
 )
 from identity.actors import actor_of
 from identity.console import person_of
-from identity.permissions import Permission, permissions_of, requires
-from identity.queries import companies_of
+from identity.permissions import Permission, companies_with, permissions_of, requires
 from kernel.clock import now as clock_now
 from kernel.listing import address_with
 
@@ -38,7 +37,7 @@ def log(request: HttpRequest) -> HttpResponse:
     filters, period = event_filter(request.GET, now)
     found = events(filters, cursor=request.GET.get("after", ""))
     context = {
-        "rows": event_rows(found.rows, companies_of(person_of(request))),
+        "rows": event_rows(found.rows, companies_with(person_of(request), Permission.AUDIT_READ)),
         "next_url": address_with(request.GET, after=found.next_cursor) if found.next_cursor else "",
         "is_first": not request.GET.get("after"),
         "fields": filter_fields(request.GET, period),
@@ -55,7 +54,7 @@ def one_event(request: HttpRequest, event_id: str) -> HttpResponse:
     found = event(event_id)
     if found is None:
         raise Http404
-    return render(request, "audit/event.html", {"page": event_page(found, companies_of(person_of(request)))})
+    return render(request, "audit/event.html", {"page": event_page(found, companies_with(person_of(request), Permission.AUDIT_READ))})
 
 
 @require_safe
@@ -63,7 +62,7 @@ def one_event(request: HttpRequest, event_id: str) -> HttpResponse:
 def proposal(request: HttpRequest, proposal_id: str) -> HttpResponse:
     """Show everything that is recorded about one proposal."""
     person = person_of(request)
-    page = proposal_timeline(proposal_id, companies_of(person))
+    page = proposal_timeline(proposal_id, companies_with(person, Permission.AUDIT_READ))
     return render(request, "audit/proposal.html", {"page": page, "may_export": Permission.EVIDENCE_EXPORT in permissions_of(person)})
 
 
@@ -71,7 +70,7 @@ def proposal(request: HttpRequest, proposal_id: str) -> HttpResponse:
 @requires(Permission.EVIDENCE_EXPORT)
 def bundle(request: HttpRequest, proposal_id: str) -> HttpResponse:
     """Download the evidence bundle of one proposal; the export is an event itself, hence a POST."""
-    proposal_timeline(proposal_id, companies_of(person_of(request)))
+    proposal_timeline(proposal_id, companies_with(person_of(request), Permission.EVIDENCE_EXPORT))
     made = export_bundle(proposal=proposal_id, actor=actor_of(request), now=clock_now(), wait_seconds=SEAL_WAIT_SECONDS)
     response = HttpResponse(made.archive, content_type="application/zip")
     response["Content-Disposition"] = f'attachment; filename="{made.file_name}"'

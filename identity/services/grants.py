@@ -78,7 +78,7 @@ def issue_grant(*, agent_id: UUID, tool: str, terms: GrantTerms, actor: Actor, n
         if is_write:
             _require_ceilings(terms)
         else:
-            _require_no_ceilings(terms)
+            _require_companies_only(terms)
         if open_grant(agent.pk, tool) is not None:
             raise GrantExists(detail=f"{agent.name} has an open grant for {tool}; revoke it before you issue another.")
         grant = Grant(
@@ -182,10 +182,13 @@ def _require_ceilings(terms: GrantTerms) -> None:
         raise field_error("/count_per_hour", "A write grant needs a count per hour.", f"an integer from 1 to {COUNT_PER_HOUR_MAX}")
 
 
-def _require_no_ceilings(terms: GrantTerms) -> None:
+def _require_companies_only(terms: GrantTerms) -> None:
     for name in ("ceiling_minor", "ceiling_day_minor", "ceiling_30_days_minor", "count_per_hour"):
         if getattr(terms, name) is not None:
             raise field_error(f"/{name}", f"A read moves no money, so its grant takes no {name}.", "leave it out")
+    for name in ("vendors", "accounts", "cost_centres"):
+        if getattr(terms, name):
+            raise field_error(f"/{name}", "A read grant is bounded by its companies.", "leave it out; a token's resource narrows a read")
 
 
 def _told(grant: Grant) -> dict[str, object]:

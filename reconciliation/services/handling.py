@@ -73,7 +73,7 @@ def propose_compensation(*, break_id: str, user: User, actor: Actor, now: dateti
     Raises PermissionRefused, NotVisible, NotCompensable, CompensationUnavailable, and what the agents' door raises.
     """
     require_permission(user, Permission.RECONCILIATION_RESOLVE)
-    found = get_break_for(user, break_id)
+    found = get_break_for(user, break_id, Permission.RECONCILIATION_RESOLVE)
     if found.compensation is not None and found.compensation.state not in DEAD:
         return found.compensation
     if found.state not in (BreakState.OPEN, BreakState.COMPENSATING):
@@ -129,7 +129,7 @@ def _closed(
     reason: str,
 ) -> Break:
     require_permission(user, Permission.RECONCILIATION_RESOLVE)
-    key = get_break_for(user, break_id).pk
+    key = get_break_for(user, break_id, Permission.RECONCILIATION_RESOLVE).pk
     if not reason.strip():
         raise ReasonMissing(detail="Say in a sentence why this difference may stay; it becomes part of the evidence.")
     with transaction.atomic():

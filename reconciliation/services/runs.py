@@ -13,8 +13,7 @@ from django.db import connection, transaction
 
 import audit.services
 from gateway.connections import all_connectors
-from identity.permissions import Permission, require_permission
-from identity.queries import companies_of
+from identity.permissions import Permission, companies_with, require_permission
 from kernel.actors import Actor
 from kernel.errors import NotVisible
 from kernel.queue import wake
@@ -76,7 +75,7 @@ def request_run(*, company: str, user: User, actor: Actor, now: datetime) -> Run
     Raises PermissionRefused, and NotVisible for a company that is not the person's.
     """
     require_permission(user, Permission.RECONCILIATION_RUN)
-    if company not in companies_of(user):
+    if company not in companies_with(user, Permission.RECONCILIATION_RUN):
         raise NotVisible(detail=f"You have no company {company}.")
     with transaction.atomic():
         run = start_run(company=company, kind=ON_DEMAND, business_date=now.date(), cut_off_at=now, started_by=user, actor=actor, now=now)

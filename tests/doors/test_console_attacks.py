@@ -212,7 +212,6 @@ def test_owner_manages_no_agent_but_their_own(world: World) -> None:
         assert traces.changed == [], path
 
 
-@pytest.mark.xfail(strict=False, reason="B5 of the reviewer's list: permissions are asked without a company")
 def test_a_role_counts_in_its_own_companies_only(world: World) -> None:
     """Who approves in Germany and operates in Austria does not operate in Germany."""
     eve = identity.make_user("eve", [Role.APPROVER])

@@ -178,7 +178,6 @@ def test_narrower_token_holds_for_reads_as_well(world: World) -> None:
     assert (traces.changed, traces.kinds) == ([], ["read:refused"])
 
 
-@pytest.mark.xfail(strict=False, reason="B6 of the reviewer's list: such a grant is still issued")
 def test_read_grant_promises_no_bounds_that_nothing_holds(world: World) -> None:
     agent, owner = world.mine.agent, identity.actor(world.person("alice"))
     bounds = services.GrantTerms(companies=(COMPANY,), valid_until=clock_now() + timedelta(days=9), vendors=("70001",))
