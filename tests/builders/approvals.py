@@ -138,9 +138,7 @@ def opened(user: User, proposal: Proposal, now: datetime | None = None) -> Shown
     return show(user=user, proposal_id=proposal.public_id, now=now or clock_now())
 
 
-def decided(
-    user: User, page: Shown, kind: str = DecisionKind.APPROVE, *, now: datetime | None = None, **changes: Any
-) -> Decision:
+def decided(user: User, page: Shown, kind: str = DecisionKind.APPROVE, *, now: datetime | None = None, **changes: Any) -> Decision:
     """Return the decision on exactly this page; a refusal gets a reason unless told otherwise."""
     at = now or max(clock_now(), page.shown_at + timedelta(milliseconds=1))
     is_refusal = kind != DecisionKind.APPROVE

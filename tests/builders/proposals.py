@@ -75,9 +75,7 @@ def submit(
         "payload": dict(payload) if payload is not None else a_purchase_order(),
         **fields,
     }
-    submission = propose(
-        principal=principal, idempotency_key=key or a_key(), body=parse_proposal(body), now=now or clock_now()
-    )
+    submission = propose(principal=principal, idempotency_key=key or a_key(), body=parse_proposal(body), now=now or clock_now())
     return submission.proposal
 
 
