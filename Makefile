@@ -35,7 +35,7 @@ verify: $(VENV)/.runtime  ## verify the whole audit chain of the running install
 	@$(BIN)/python manage.py audit_verify
 
 replay: $(VENV)/.runtime  ## replay the purchase orders of DATA=<directory> through agent, approvers and ERP
-	@$(BIN)/python -m examples.replay $(DATA)
+	@$(BIN)/python -m examples.replay $(DATA) --port $(PORT)
 
 requirements:  ## compile requirements*.in into pinned and hashed requirements*.txt
 	$(BIN)/python -m pip --quiet install uv

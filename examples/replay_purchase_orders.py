@@ -2,8 +2,8 @@
 
 Usage: python -m examples.replay_purchase_orders DIRECTORY [--url http://localhost:8000]
 
-What is sent is written to a state file before it is sent. Started again, the script sends exactly the same for whatever it does not
-know the answer of, under the same key, and gets the same proposal.
+What is sent is written to a state file before it is sent. Started again, or twice at once, the script sends exactly the same for
+whatever it does not know the answer of, under the same key, and gets the same proposal.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class State:
     """What this agent intends and what it was told, in a file that outlives it."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file."""
+        """Open or create the file; several runs may have it open, for instance one whose parent was killed."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._file = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
         self._file.execute("PRAGMA synchronous=FULL")
         self._file.execute("CREATE TABLE IF NOT EXISTS intent (number TEXT PRIMARY KEY, key TEXT NOT NULL, body TEXT, proposal TEXT)")
 
@@ -49,11 +49,21 @@ class State:
             row = self._file.execute("SELECT key, body, proposal FROM intent WHERE number = ?", (order_number,)).fetchone()
         return row[0], row[1], row[2]
 
-    def write(self, order_number: str, column: str, value: str) -> None:
-        """Write down the body (before it is sent) or the proposal (after it was answered)."""
-        assert column in {"body", "proposal"}
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def fix_body(self, order_number: str, body: str) -> str:
+        """Return the body to send, written down before it is sent: this one, or the one that another run wrote first."""
         with self._lock:
-            self._file.execute(f"UPDATE intent SET {column} = ? WHERE number = ?", (value, order_number))  # noqa: S608
+            self._file.execute("UPDATE intent SET body = ? WHERE number = ? AND body IS NULL", (body, order_number))
+            row = self._file.execute("SELECT body FROM intent WHERE number = ?", (order_number,)).fetchone()
+        return str(row[0])
+
+    def keep_proposal(self, order_number: str, proposal: str) -> None:
+        """Write down what the gate answered."""
+        with self._lock:
+            self._file.execute("UPDATE intent SET proposal = ? WHERE number = ?", (proposal, order_number))
 
 
 def orders_of(directory: Path) -> list[dict[str, Any]]:
@@ -96,10 +106,9 @@ def propose(client: AgentClient, state: State, order: dict[str, Any]) -> str:
         remaining = budget["result"].get("remaining", "")
         rationale = f"Order {number} of the purchasing system. Budget {COST_CENTRE} {year} has {remaining} {CURRENCY} left."
         request = {"tool": TOOL, "company": COMPANY, "payload": payload, "reads": reads_of([budget]), "rationale": rationale}
-        body = json.dumps(request, sort_keys=True)
-        state.write(number, "body", body)
+        body = state.fix_body(number, json.dumps(request, sort_keys=True))
     answer = client.propose(key, json.loads(body))
-    state.write(number, "proposal", answer["id"])
+    state.keep_proposal(number, answer["id"])
     return str(answer["id"])
 
 
