@@ -34,8 +34,13 @@ def instant() -> datetime:
 
 
 def pytest_configure() -> None:
-    """Leave WhiteNoise out: every test client builds the middleware anew, and it looks at each static file when it is built."""
+    """Serve static files as they lie in the source tree, and hash passwords quickly; tests/journey starts the real thing.
+
+    WhiteNoise is left out: every test client builds the middleware anew, and it looks at each static file when it is built.
+    """
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
+    settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(scope="session", autouse=True)

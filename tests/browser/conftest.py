@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from axe_playwright_python.base import AxeResults
 from axe_playwright_python.sync_playwright import Axe
-from django.test.utils import override_settings
 from playwright.sync_api import Browser, BrowserContext, Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from pytest_django.live_server_helper import LiveServer
@@ -38,18 +37,6 @@ def browser_type_launch_args() -> dict[str, Any]:
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--font-render-hinting=none"]
     return {"args": arguments, **({"executable_path": found} if found else {})}
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _settings_of_browser_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Serve static files as they lie in the source tree, and hash the passwords of eight people quickly."""
-    plain = {
-        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
-    quick = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    with override_settings(STORAGES=plain, STATIC_ROOT=tmp_path_factory.mktemp("static"), PASSWORD_HASHERS=quick):
-        yield
 
 
 @pytest.fixture

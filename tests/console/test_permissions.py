@@ -1,4 +1,4 @@
-"""Who may open which door of the console: every address has a row here, and each denial is recorded once."""
+"""Which permission each page of the console asks for, and what an outsider finds; tests/doors tries every address for every role."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from approvals.models import Decision, Policy
-from audit.models import Event
+from approvals.models import Policy
 from identity.models import Agent, Role
-from identity.permissions import ROLE_PERMISSIONS, Permission
+from identity.permissions import Permission
 from tests.builders.console import Installation
 from tests.builders.identity import make_user
 
@@ -20,52 +19,44 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "ledg
 
 CONSOLE = ("approvals", "identity", "commits", "reconciliation", "audit")
 P = Permission
-# Address → method and permission. A new address without a row fails the test below.
-DOORS: dict[str, tuple[str, Permission]] = {
-    "approvals:inbox": ("get", P.PROPOSAL_READ),
-    "approvals:proposals": ("get", P.PROPOSAL_READ),
-    "approvals:proposal": ("get", P.PROPOSAL_READ),
-    "approvals:progress": ("get", P.PROPOSAL_READ),
-    "approvals:decide": ("post", P.PROPOSAL_DECIDE),
-    "approvals:policies": ("get", P.POLICY_READ),
-    "approvals:policy": ("get", P.POLICY_READ),
-    "approvals:submit_policy": ("post", P.POLICY_EDIT),
-    "approvals:activate_policy": ("post", P.POLICY_ACTIVATE),
-    "identity:agents": ("get", P.AGENT_READ),
-    "identity:agent": ("get", P.AGENT_READ),
-    "identity:activate": ("post", P.AGENT_MANAGE),
-    "identity:suspend": ("post", P.AGENT_MANAGE),
-    "identity:resume": ("post", P.AGENT_MANAGE),
-    "identity:activate_grant": ("post", P.AGENT_MANAGE),
-    "identity:revoke_grant": ("post", P.AGENT_MANAGE),
-    "identity:revoke_key": ("post", P.AGENT_MANAGE),
-    "identity:tools": ("get", P.TOOL_READ),
-    "identity:tool": ("get", P.TOOL_READ),
-    "commits:list": ("get", P.COMMIT_READ),
-    "commits:of_proposal": ("get", P.COMMIT_READ),
-    "commits:detail": ("get", P.COMMIT_READ),
-    "commits:retry": ("post", P.COMMIT_OPERATE),
-    "commits:resolve": ("post", P.COMMIT_OPERATE),
-    "reconciliation:runs": ("get", P.RECONCILIATION_READ),
-    "reconciliation:run": ("get", P.RECONCILIATION_READ),
-    "reconciliation:run_now": ("post", P.RECONCILIATION_RUN),
-    "reconciliation:breaks": ("get", P.RECONCILIATION_READ),
-    "reconciliation:break": ("get", P.RECONCILIATION_READ),
-    "reconciliation:explain": ("post", P.RECONCILIATION_RESOLVE),
-    "reconciliation:write_off": ("post", P.RECONCILIATION_RESOLVE),
-    "reconciliation:compensate": ("post", P.RECONCILIATION_RESOLVE),
-    "audit:log": ("get", P.AUDIT_READ),
-    "audit:event": ("get", P.AUDIT_READ),
-    "audit:proposal": ("get", P.AUDIT_READ),
-    "audit:bundle": ("post", P.EVIDENCE_EXPORT),
-}
-PEOPLE = {
-    Role.APPROVER: "maria",
-    Role.CONTROLLER: "petra",
-    Role.AGENT_OWNER: "tomas",
-    Role.OPERATOR: "ines",
-    Role.AUDITOR: "samuel",
-    Role.ADMINISTRATOR: "adele",
+# Address → permission. A new address without a row fails the test below.
+DOORS: dict[str, Permission] = {
+    "approvals:inbox": P.PROPOSAL_READ,
+    "approvals:proposals": P.PROPOSAL_READ,
+    "approvals:proposal": P.PROPOSAL_READ,
+    "approvals:progress": P.PROPOSAL_READ,
+    "approvals:decide": P.PROPOSAL_DECIDE,
+    "approvals:policies": P.POLICY_READ,
+    "approvals:policy": P.POLICY_READ,
+    "approvals:submit_policy": P.POLICY_EDIT,
+    "approvals:activate_policy": P.POLICY_ACTIVATE,
+    "identity:agents": P.AGENT_READ,
+    "identity:agent": P.AGENT_READ,
+    "identity:activate": P.AGENT_MANAGE,
+    "identity:suspend": P.AGENT_MANAGE,
+    "identity:resume": P.AGENT_MANAGE,
+    "identity:activate_grant": P.AGENT_MANAGE,
+    "identity:revoke_grant": P.AGENT_MANAGE,
+    "identity:revoke_key": P.AGENT_MANAGE,
+    "identity:tools": P.TOOL_READ,
+    "identity:tool": P.TOOL_READ,
+    "commits:list": P.COMMIT_READ,
+    "commits:of_proposal": P.COMMIT_READ,
+    "commits:detail": P.COMMIT_READ,
+    "commits:retry": P.COMMIT_OPERATE,
+    "commits:resolve": P.COMMIT_OPERATE,
+    "reconciliation:runs": P.RECONCILIATION_READ,
+    "reconciliation:run": P.RECONCILIATION_READ,
+    "reconciliation:run_now": P.RECONCILIATION_RUN,
+    "reconciliation:breaks": P.RECONCILIATION_READ,
+    "reconciliation:break": P.RECONCILIATION_READ,
+    "reconciliation:explain": P.RECONCILIATION_RESOLVE,
+    "reconciliation:write_off": P.RECONCILIATION_RESOLVE,
+    "reconciliation:compensate": P.RECONCILIATION_RESOLVE,
+    "audit:log": P.AUDIT_READ,
+    "audit:event": P.AUDIT_READ,
+    "audit:proposal": P.AUDIT_READ,
+    "audit:bundle": P.EVIDENCE_EXPORT,
 }
 HOMES = {
     "maria": "/inbox/",
@@ -77,57 +68,27 @@ HOMES = {
 }
 
 
-def console_patterns() -> Iterator[tuple[str, URLPattern, str]]:
-    """Yield name, pattern and address of every page of the console, with something harmless for each variable."""
+def console_patterns() -> Iterator[tuple[str, URLPattern]]:
+    """Yield name and pattern of every page of the console."""
 
-    def walk(resolver: URLResolver, namespace: str, prefix: str) -> Iterator[tuple[str, URLPattern, str]]:
+    def walk(resolver: URLResolver, namespace: str) -> Iterator[tuple[str, URLPattern]]:
         for item in resolver.url_patterns:
             if isinstance(item, URLResolver):
-                yield from walk(item, item.namespace or namespace, prefix + str(item.pattern))
+                yield from walk(item, item.namespace or namespace)
             elif namespace in CONSOLE:
-                yield f"{namespace}:{item.name}", item, prefix + str(item.pattern)
+                yield f"{namespace}:{item.name}", item
 
-    yield from walk(get_resolver(), "", "/")
+    yield from walk(get_resolver(), "")
 
 
 def test_every_page_has_a_row_and_asks_for_its_permission() -> None:
-    assert {name for name, _, _ in console_patterns()} == set(DOORS)
-    for name, pattern, _ in console_patterns():
+    assert {name for name, _ in console_patterns()} == set(DOORS)
+    for name, pattern in console_patterns():
         view: Any = pattern.callback
         while view is not None and not hasattr(view, "required_permission"):
             view = getattr(view, "__wrapped__", None)
         assert view is not None, f"{name} asks for no permission"
-        assert view.required_permission == DOORS[name][1], name
-
-
-def address(template: str) -> str:
-    """Return the address with a value that exists nowhere for each variable."""
-    parts = [part if not part.startswith("<") else "nothing_like_this" for part in template.strip("/").split("/")]
-    return "/" + "/".join(parts) + "/" if parts != [""] else "/"
-
-
-def test_each_role_opens_exactly_its_doors(installation: Installation) -> None:
-    for role, person in PEOPLE.items():
-        client = installation.client(person)
-        for name, _, template in console_patterns():
-            method, permission = DOORS[name]
-            before = Event.objects.filter(kind="user:permission_refused").count()
-            answer = getattr(client, method)(address(template))
-            recorded = Event.objects.filter(kind="user:permission_refused").count() - before
-            if permission in ROLE_PERMISSIONS[role]:
-                assert answer.status_code != 403, (role, name)
-                assert recorded == 0, (role, name)
-            else:
-                assert answer.status_code == 403, (role, name)
-                assert recorded == 1, (role, name)
-    assert not Decision.objects.exists()
-
-
-def test_nobody_enters_without_signing_in(installation: Installation) -> None:
-    for name, _, template in console_patterns():
-        answer = getattr(Client(), DOORS[name][0])(address(template))
-        assert answer.status_code == 302, name
-        assert answer["Location"].startswith("/accounts/login/"), name
+        assert view.required_permission == DOORS[name], name
 
 
 def test_an_outsider_sees_nothing(installation: Installation) -> None:
@@ -181,7 +142,7 @@ def test_a_policy_page_shows_every_row(installation: Installation) -> None:
         assert row.title in body
 
 
-def test_the_inbox_costs_the_same_however_many_wait(installation: Installation, django_assert_max_num_queries: Any) -> None:
+def test_the_inbox_stays_within_forty_statements(installation: Installation, django_assert_max_num_queries: Any) -> None:
     client = installation.client("maria")
     client.get("/inbox/")
     with django_assert_max_num_queries(40):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from django.test import override_settings
 from pytest_django import DjangoDbBlocker
 
 from tests.doors.world import World, make_world, undone
@@ -15,8 +14,7 @@ from tests.doors.world import World, make_world, undone
 def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Return the populated installation; both databases are as empty as before once the directory's tests are over.
 
-    Each test runs in savepoints of its own inside this transaction, which its `django_db` mark brings. Passwords are hashed cheaply.
+    Each test runs in savepoints of its own inside this transaction, which its `django_db` mark brings.
     """
-    cheap = override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"])
-    with cheap, django_db_blocker.unblock(), undone(), pytest.MonkeyPatch.context() as patch:
+    with django_db_blocker.unblock(), undone(), pytest.MonkeyPatch.context() as patch:
         yield make_world(tmp_path_factory.mktemp("sample"), patch)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
@@ -27,11 +25,6 @@ PAGES = {
     "identity/historicalgrant/": "agent:read",
     "identity/historicalroleassignment/": "agent:read",
 }
-
-
-@pytest.fixture(autouse=True)
-def _plain_static_files(settings: Any) -> None:
-    settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 
 
 def signed_in(person: User) -> Client:
