@@ -10,6 +10,7 @@ from csp.constants import NONE, SELF
 from config.databases import Process, current_process, database_settings
 from config.paths import CHECKPOINTS, DATA, PROJECT
 from config.secret_store import new_checkpoint_signing_key, new_token_signing_key, secret
+from gateway.addresses import AllowList, parse_allow_list
 
 PROCESS = current_process()
 BASE_DIR = PROJECT
@@ -23,6 +24,14 @@ def flag(name: str, default: bool) -> bool:
     if text in {"0", "off", "false", "no"}:
         return False
     raise SystemExit(f"{name}={text!r} is neither on nor off.")
+
+
+def allow_list(name: str) -> AllowList:
+    """Return the hosts and networks listed in a variable, separated by commas."""
+    try:
+        return parse_allow_list(os.environ.get(name, "").split(","))
+    except ValueError as error:
+        raise SystemExit(f"{name}: {error}.") from error
 
 
 DEBUG = False
@@ -157,6 +166,13 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
 }
+
+# Outgoing connections (gateway/network.py) -------------------------------------------------------------------------------
+OUTBOUND_ALLOW_PUBLIC = allow_list("COUNTERSIGN_OUTBOUND_ALLOW_PUBLIC")
+OUTBOUND_ALLOW_PRIVATE = allow_list("COUNTERSIGN_OUTBOUND_ALLOW_PRIVATE")
+OUTBOUND_CA_FILE = os.environ.get("COUNTERSIGN_OUTBOUND_CA_FILE", "")
+if OUTBOUND_CA_FILE and not Path(OUTBOUND_CA_FILE).is_file():
+    raise SystemExit(f"COUNTERSIGN_OUTBOUND_CA_FILE={OUTBOUND_CA_FILE!r} is no file.")
 
 # Background work: tasks are wake-ups, domain rows are the truth (docs/architecture.md) ------------------------------------
 Q_CLUSTER = {

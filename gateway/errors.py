@@ -32,6 +32,24 @@ class ErpUnavailable(DomainError):
     retryable = True
 
 
+class OutboundRefused(DomainError):
+    """No connection goes there from this installation; `data` names host, address and the setting that an operator can change."""
+
+    code = "outbound_refused"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "No connection is made there"
+    is_security_denial = True
+
+
+class OutboundFailed(DomainError):
+    """The other side of an outgoing connection gave no complete answer in time."""
+
+    code = "outbound_failed"
+    status = HTTPStatus.BAD_GATEWAY
+    title = "The other side does not answer"
+    retryable = True
+
+
 class UnbalancedEntry(ValidationFailed):
     """Debits and credits of the entry differ; `data` carries both totals and their difference as decimal text."""
 
