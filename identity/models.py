@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
 
-from identity.states import AgentState, GrantState
+from identity.states import AgentState, GrantState, Suspension
 from kernel.ids import Prefix, encode, new_id
 
 
@@ -79,6 +79,20 @@ class ApprovalGroupMember(models.Model):
         return f"{self.user} in {self.group}"
 
 
+class TokenBinding(models.TextChoices):
+    """Whether an agent's tokens need its key at every use (RFC 9449) or open the door to whoever carries them."""
+
+    DPOP = "dpop", "DPoP: bound to a key"
+    BEARER = "bearer", "Bearer: whoever holds the token may use it"
+
+
+class TokenShape(models.TextChoices):
+    """How much one token of an agent may be for."""
+
+    SINGLE = "single", "One action with one tool in one company"
+    SET = "set", "Several actions in one token"
+
+
 class Agent(models.Model):
     """A non-human principal that proposes. Never a row of auth_user: it has no login, no groups and no way to staff rights."""
 
@@ -91,13 +105,20 @@ class Agent(models.Model):
     companies = ArrayField(models.CharField(max_length=12))
     model = models.CharField(max_length=80, help_text="Model as declared by its owner")
     model_version = models.CharField(max_length=80, blank=True)
+    # Primary keys of people. An agent that could name anybody could exclude whom it likes from deciding.
+    acts_for = ArrayField(models.BigIntegerField(), default=list, blank=True, help_text="The people it may name as having asked")
     state = models.CharField(max_length=20, choices=AgentState, default=AgentState.DRAFT)
     expires_on = models.DateField(help_text="Review date: past it the agent is suspended until its owner renews")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     last_edited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
     suspended_at = models.DateTimeField(null=True, blank=True)
+    suspended_because = models.CharField(max_length=20, choices=Suspension, blank=True, default="")
     decommissioned_at = models.DateTimeField(null=True, blank=True)
+    token_binding = models.CharField(max_length=6, choices=TokenBinding, default=TokenBinding.DPOP)
+    token_shape = models.CharField(max_length=6, choices=TokenShape, default=TokenShape.SINGLE)
+    is_strict = models.BooleanField(default=False, help_text="Its proofs must cover the request's body (content_digest)")
+    default_details = models.JSONField(default=list, blank=True, help_text="What its token is for when it does not say")
     history = HistoricalRecords()
 
     class Meta:
@@ -107,6 +128,19 @@ class Agent(models.Model):
                 condition=Q(state=AgentState.DECOMMISSIONED, decommissioned_at__isnull=False)
                 | (~Q(state=AgentState.DECOMMISSIONED) & Q(decommissioned_at__isnull=True)),
                 name="identity_agent_decommissioned_at_matches",
+            ),
+            models.CheckConstraint(condition=Q(token_binding__in=TokenBinding.values), name="identity_agent_token_binding_known"),
+            models.CheckConstraint(condition=Q(token_shape__in=TokenShape.values), name="identity_agent_token_shape_known"),
+            # A bearer token has no proof that could cover a body.
+            models.CheckConstraint(
+                condition=Q(is_strict=False) | Q(token_binding=TokenBinding.DPOP), name="identity_agent_strict_has_proofs"
+            ),
+            models.CheckConstraint(condition=~Q(owner=F("sponsor")), name="identity_agent_owner_is_not_sponsor"),
+            models.CheckConstraint(
+                condition=Q(state=AgentState.SUSPENDED, suspended_at__isnull=False, suspended_because__in=Suspension.values)
+                | (Q(state__in=[AgentState.DRAFT, AgentState.ACTIVE], suspended_at__isnull=True, suspended_because=""))
+                | Q(state=AgentState.DECOMMISSIONED),
+                name="identity_agent_suspension_matches",
             ),
         ]
 
@@ -252,3 +286,26 @@ class AssertionUse(models.Model):
     def __str__(self) -> str:
         """Return the assertion's id."""
         return self.jti
+
+
+class ProofUse(models.Model):
+    """One DPoP proof that was accepted: presenting it again is a replay until it expires, and afterwards it is expired."""
+
+    digest = models.BinaryField(primary_key=True, help_text="SHA-256 over the key's thumbprint and the proof's jti")
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        """Return the digest."""
+        return bytes(self.digest).hex()
+
+
+class RevokedToken(models.Model):
+    """An access token that its agent gave back before its end (RFC 7009)."""
+
+    token_id = models.UUIDField(primary_key=True)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        """Return the token's id."""
+        return str(self.token_id)

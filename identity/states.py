@@ -16,6 +16,14 @@ class AgentState(TextChoices):
     DECOMMISSIONED = "decommissioned", "Decommissioned"
 
 
+class Suspension(TextChoices):
+    """Why an agent is suspended: who or what has to happen before it may work again."""
+
+    PERSON = "person", "A person suspended it"
+    REVIEW = "review_overdue", "Its review date has passed"
+    UNACCOUNTABLE = "unaccountable", "Its owner or sponsor can no longer answer for it"
+
+
 class GrantState(TextChoices):
     """How far a grant goes: `log_only` proposes but nothing commits, `active` does what its tool does."""
 
