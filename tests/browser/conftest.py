@@ -5,11 +5,9 @@ Each page under test is watched: errors on its console, violations of the conten
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from axe_playwright_python.base import AxeResults
@@ -18,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from pytest_django.live_server_helper import LiveServer
 
+from tests.builders.chromium import chromium
 from tests.builders.console import Installation, sample_installation
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "test-artifacts"
@@ -31,12 +30,11 @@ WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 360, "height": 780}
 
 
-@pytest.fixture(scope="session")
-def browser_type_launch_args() -> dict[str, Any]:
-    """Return how Chromium is started: the system's where there is one, else Playwright's own."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--font-render-hinting=none"]
-    return {"args": arguments, **({"executable_path": found} if found else {})}
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Return the browser of this directory's tests."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture

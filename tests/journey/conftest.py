@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-# The same browser as the console's tests.
-from tests.browser.conftest import WIDE, browser_type_launch_args  # noqa: F401
+from tests.browser.conftest import WIDE
+from tests.builders.chromium import chromium
 from tests.journey.installation import RealInstallation
 
 
@@ -24,6 +24,13 @@ def running() -> Iterator[RealInstallation]:
             installation.stop()
     finally:
         installation.remove()
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Return the browser of this directory's tests."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture
