@@ -33,6 +33,20 @@ class DutiesConflict(DomainError):
     title = "These duties are kept apart"
 
 
+class ReviewOverdue(StateConflict):
+    """The agent's review date has passed: only renewing it lets it work again."""
+
+    code = "review_overdue"
+    title = "The agent's review is overdue"
+
+
+class AgentUnaccountable(StateConflict):
+    """Its owner or sponsor has lost the account, the role or a company: nobody answers for the agent."""
+
+    code = "agent_unaccountable"
+    title = "Nobody answers for this agent"
+
+
 class LastAdministrator(StateConflict):
     """Without an administrator nobody could repair anything."""
 

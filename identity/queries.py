@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -105,6 +106,31 @@ def get_agent_for(user: User | AnonymousUser, public_id: str) -> Agent:
     if agent is None:
         raise NotVisible(detail="There is no such agent among those you can see.")
     return agent
+
+
+def companies_by_person(user_ids: Iterable[int]) -> dict[int, dict[Role, frozenset[str]]]:
+    """Return, for each of these people with an active account, the companies of each of their roles; one query."""
+    rows = RoleAssignment.objects.filter(user_id__in=set(user_ids), user__is_active=True).values_list("user_id", "role", "companies")
+    found: dict[int, dict[Role, frozenset[str]]] = {}
+    for user_id, role, companies in rows:
+        found.setdefault(user_id, {})[Role(role)] = frozenset(companies)
+    return found
+
+
+def missing_accountability(agent: Agent, people: Mapping[int, Mapping[Role, frozenset[str]]] | None = None) -> str:
+    """Return why nobody answers for the agent, as a sentence, or an empty text when owner and sponsor both do.
+
+    The owner is an agent owner in all of its companies, the sponsor has some role in each of them; both have active accounts.
+    `people` is what `companies_by_person` found, for whoever looks at many agents.
+    """
+    known = companies_by_person([agent.owner_id, agent.sponsor_id]) if people is None else people
+    wanted = frozenset(agent.companies)
+    owned = known.get(agent.owner_id, {}).get(Role.AGENT_OWNER, frozenset())
+    sponsored: frozenset[str] = frozenset().union(*known.get(agent.sponsor_id, {}).values())
+    for held, words in ((owned, "owner is no active agent owner"), (sponsored, "sponsor has no active account with a role")):
+        if missing := sorted(wanted - held):
+            return f"Its {words} in {', '.join(missing)}."
+    return ""
 
 
 def person(user_id: int) -> User | None:

@@ -54,3 +54,12 @@ class BodyTooLarge(DomainError):
     code = "body_too_large"
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     title = "The body is too large"
+
+
+class OnBehalfOfRefused(DomainError):
+    """The agent is not registered to act for this person: it could otherwise exclude from deciding whom it likes."""
+
+    code = "on_behalf_of_refused"
+    status = HTTPStatus.FORBIDDEN
+    title = "The agent does not act for this person"
+    is_security_denial = True

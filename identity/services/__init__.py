@@ -22,6 +22,7 @@ from identity.services.people import (
     remove_group_member,
     revoke_role,
 )
+from identity.services.reviews import suspend_unreviewed
 from identity.services.tokens import IssuedToken, forget_expired_assertions, issue_token
 
 __all__ = [
@@ -48,4 +49,5 @@ __all__ = [
     "revoke_grant",
     "revoke_role",
     "suspend_agent",
+    "suspend_unreviewed",
 ]

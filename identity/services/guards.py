@@ -89,8 +89,8 @@ def agent_subject(agent: Agent, *, tool: str = "") -> Subject:
     return Subject("agent", agent.public_id, tool=tool)
 
 
-def remember_change(rows: Iterable[Model], *, user: User, now: datetime) -> None:
-    """Each row has a before/after row for a change that was written by UPDATE and not by `save`."""
+def remember_change(rows: Iterable[Model], *, user: User | None, now: datetime) -> None:
+    """Each row has a before/after row for a change that was written by UPDATE and not by `save`; no user when a job did it."""
     for row in rows:
         type(row).history.bulk_history_create([row], update=True, default_user=user, default_date=now)  # type: ignore[attr-defined]
 

@@ -19,7 +19,7 @@ from audit.records import NewEvent
 from gateway.catalogue import Effect, Presented, WriteTool, get_write_tool
 from gateway.connections import connector_for
 from identity.errors import AgentNotActive, GrantRefused
-from identity.models import Grant
+from identity.models import Agent, Grant
 from identity.policies import agent_standing, check_grant
 from identity.principals import AgentPrincipal, require_token_for
 from identity.states import GrantState
@@ -34,7 +34,7 @@ from kernel.transitions import advance
 from kernel.verdicts import Denied
 from proposals import queries
 from proposals.body import ProposeBody
-from proposals.errors import IdempotencyInProgress, IdempotencyKeyReused, NotSupersedable
+from proposals.errors import IdempotencyInProgress, IdempotencyKeyReused, NotSupersedable, OnBehalfOfRefused
 from proposals.events import ProposalEvent
 from proposals.gate import Draft, Plan, current_gate
 from proposals.models import Citation, Proposal
@@ -97,7 +97,7 @@ def propose(*, principal: AgentPrincipal, idempotency_key: str, body: ProposeBod
     ceilings, the gate's plan, the row, its citations, its event, the gate's route, the wake-up. `compensates` is for callers inside
     the product; an agent's body has no such field.
 
-    Raises TokenScopeMismatch, UnknownTool, ValidationFailed and the tool's own refusals, IdempotencyKeyReused,
+    Raises TokenScopeMismatch, UnknownTool, ValidationFailed and the tool's own refusals, OnBehalfOfRefused, IdempotencyKeyReused,
     IdempotencyInProgress, AgentNotActive, GrantRefused, NotSupersedable, Unroutable, ErpUnavailable; nothing is stored then.
     """
     require_token_for(principal, action="propose", tool=body.tool, company=body.company)
@@ -158,36 +158,55 @@ def _prepare(*, principal: AgentPrincipal, key: str, request_digest: str, body: 
         params=tool.canonical(payload),
         effect=tool.effect(payload, body.company, connector),
         presented=tool.present(payload, body.company, connector),
-        on_behalf_of=_person(body.on_behalf_of, body.company) if body.on_behalf_of else None,
+        on_behalf_of=_asked(principal, body, is_internal=bool(compensates)),
         compensates=compensates,
         now=now,
     )
 
 
-def _person(named: str, company: str) -> int:
-    """Return the key of the active person with this username or primary key who has a role in the company."""
-    by_key = Q(pk=int(named)) if named.isascii() and named.isdecimal() and len(named) < 10 else Q()
-    found = (
-        get_user_model()
-        .objects.filter(Q(username=named) | by_key if by_key else Q(username=named))
-        .filter(is_active=True, role_assignments__companies__contains=[company])
-        .order_by("pk")
-        .values_list("pk", flat=True)
-        .first()
-    )
+def _asked(principal: AgentPrincipal, body: ProposeBody, *, is_internal: bool) -> int | None:
+    """Return the key of the person who asked: active, with a role in the company, and one the agent is registered to act for.
+
+    Somebody unknown and somebody the agent does not act for get the same answer. Raises OnBehalfOfRefused or ValidationFailed.
+    """
+    named = body.on_behalf_of
+    if not named:
+        return None
+    people = get_user_model().objects.filter(_called(named)).order_by("pk")
+    if not is_internal:
+        acts_for = Agent.objects.values_list("acts_for", flat=True).get(pk=principal.agent_id)
+        people = people.filter(pk__in=acts_for)
+        if not people.exists():
+            raise _not_registered(principal, named, acts_for=acts_for)
+    found = people.filter(is_active=True, role_assignments__companies__contains=[body.company]).values_list("pk", flat=True).first()
     if found is None:
-        message = f"nobody in {company} is called {named}"
+        message = f"nobody in {body.company} is called {named}"
         raise ValidationFailed(
             detail=f"/on_behalf_of: {message}.",
-            errors=(FieldError("/on_behalf_of", message, f"username or id of a person of {company}"),),
+            errors=(FieldError("/on_behalf_of", message, f"username or id of a person of {body.company}"),),
         )
     return int(found)
+
+
+def _not_registered(principal: AgentPrincipal, named: str, *, acts_for: Sequence[int]) -> OnBehalfOfRefused:
+    message = f"{principal.agent_name} is not registered to act for {named}"
+    acceptable = "a person in the agent's registration" if acts_for else "leave it out: the agent acts for nobody"
+    return OnBehalfOfRefused(detail=f"/on_behalf_of: {message}.", errors=(FieldError("/on_behalf_of", message, acceptable),))
+
+
+def _called(named: str) -> Q:
+    """Return the condition on people with this username or primary key."""
+    is_key = named.isascii() and named.isdecimal() and len(named) < 10
+    return Q(username=named) | Q(pk=int(named)) if is_key else Q(username=named)
 
 
 def _check_grant(intent: _Intent, grant: Grant) -> None:
     standing = agent_standing(grant.agent, intent.now)
     if isinstance(standing, Denied):
         raise AgentNotActive.because(standing)
+    if intent.on_behalf_of is not None and not intent.compensates and intent.on_behalf_of not in grant.agent.acts_for:
+        # Asked before the transaction as well; the registration may have been changed meanwhile.
+        raise _not_registered(intent.principal, intent.body.on_behalf_of or "", acts_for=grant.agent.acts_for)
     usage = queries.rolling_usage(grant.agent_id, intent.tool.name, intent.now, currency=intent.effect.amount.currency)
     verdict = check_grant(grant=grant, principal=intent.principal, effect=intent.effect, usage=usage, now=intent.now)
     if isinstance(verdict, Denied):

@@ -86,6 +86,7 @@ def make_agent(
     is_active: bool = True,
     expires_on: date | None = None,
     now: datetime | None = None,
+    acts_for: Iterable[User] = (),
 ) -> Agent:
     """Return an agent of this owner (who needs the role agent_owner), registered and activated by them."""
     at = now or clock_now()
@@ -94,9 +95,10 @@ def make_agent(
         purpose="Orders parts before they run out.",
         runtime="A test",
         owner_id=owner.pk,
-        sponsor_id=(sponsor or _sponsor(name)).pk,
+        sponsor_id=(sponsor or _sponsor(name, companies)).pk,
         companies=list(companies),
         model="None: a script",
+        acts_for=[person.pk for person in acts_for],
         expires_on=expires_on or at.date() + timedelta(days=90),
         actor=actor(owner),
         now=at,
@@ -224,14 +226,20 @@ def principal(
     return verify_access_token(access_token(agent, key, action, tool, company, **more), clock_now())
 
 
-def equipped_agent(owner: User, *tools: str, name: str = "Purchasing agent", companies: Sequence[str] = (COMPANY,)) -> tuple[Agent, ECKey]:
+def equipped_agent(
+    owner: User,
+    *tools: str,
+    name: str = "Purchasing agent",
+    companies: Sequence[str] = (COMPANY,),
+    acts_for: Iterable[User] = (),
+) -> tuple[Agent, ECKey]:
     """Return an active agent with a key and active grants for these tools, and its key: the usual start of an API test."""
-    agent, key = make_agent(owner, name=name, companies=companies), make_key()
+    agent, key = make_agent(owner, name=name, companies=companies, acts_for=acts_for), make_key()
     make_credential(agent, key)
     for tool in tools or ("create_purchase_order",):
         make_grant(agent, tool)
     return agent, key
 
 
-def _sponsor(name: str) -> User:
-    return make_user(f"sponsor-of-{name.lower().replace(' ', '-')}")
+def _sponsor(name: str, companies: Sequence[str]) -> User:
+    return make_user(f"sponsor-of-{name.lower().replace(' ', '-')}", [Role.CONTROLLER], companies)

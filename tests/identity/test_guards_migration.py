@@ -13,11 +13,11 @@ TRIGGERS = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'identity\\_%' AND
 
 
 def test_the_guards_go_and_come_back() -> None:
-    guards = import_module("identity.migrations.0002_guards")
+    guards, keys = (import_module(f"identity.migrations.{name}") for name in ("0002_guards", "0004_two_live_keys"))
     counts = []
     with connection.cursor() as cursor:
-        for statements in ("SELECT 1", guards.REVERSE, guards.FORWARD):
+        for statements in ("SELECT 1", keys.REVERSE, guards.REVERSE, guards.FORWARD, keys.FORWARD):
             cursor.execute(statements)
             cursor.execute(TRIGGERS)
             counts.append(cursor.fetchone()[0])
-    assert counts == [6, 0, 6]
+    assert counts == [7, 6, 0, 6, 7]

@@ -21,6 +21,7 @@ from kernel.queue import ensure_schedule
 SCHEDULES = (
     ("Commit sweep", "commits.tasks.sweep", 1),
     ("Expire proposals", "proposals.tasks.expire_due", 1),
+    ("Suspend unreviewed agents", "identity.tasks.suspend_unreviewed", 15),
     ("Forget expired assertions", "identity.tasks.forget_expired_assertions", 60),
     ("Nightly reconciliation", "reconciliation.tasks.run_nightly", 60),
 )
