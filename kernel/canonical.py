@@ -45,6 +45,11 @@ def canonical_bytes(value: object) -> bytes:
     return rfc8785.dumps(value)  # type: ignore[arg-type]
 
 
+def require_canonical(value: object) -> None:
+    """The value has canonical bytes; raises NotCanonical, naming the path, when it has none."""
+    _require_canonical(value, None, 0)
+
+
 def digest(purpose: str, value: object) -> str:
     """Return `sha256:<hex>` over the purpose, one NUL byte and the canonical bytes of `value`."""
     return digest_of_bytes(purpose, canonical_bytes(value))
@@ -119,8 +124,9 @@ def _require_canonical(value: object, path: _Path, depth: int) -> bool:
         for index, item in enumerate(value):
             has_ascii_keys = _require_canonical(item, (path, index), depth + 1) and has_ascii_keys
         return has_ascii_keys
-    if isinstance(value, _FloatLiteral):
-        raise _not_canonical(path, f"the float {value.literal}", f'a string such as "{value.literal}", or an integer')
+    if isinstance(value, _FloatLiteral | float):
+        literal = value.literal if isinstance(value, _FloatLiteral) else repr(value)
+        raise _not_canonical(path, f"the float {literal}", f'a string such as "{literal}", or an integer')
     raise _not_canonical(path, f"a value of type {type(value).__name__}", "null, boolean, integer, string, list, object")
 
 

@@ -17,18 +17,16 @@ from identity.queries import active_grant, grants_in_force
 from kernel.canonical import canonical_bytes
 from kernel.clock import now
 from kernel.errors import DomainError, FieldError, NotVisible, ValidationFailed
-from kernel.ids import Prefix, decode
 from proposals import documents, queries, services
+from proposals.answers import PAGE_SIZE, own_page, own_proposal, view_of
 from proposals.body import BATCH_ITEMS_MAX, ProposeBody, ReadBody, parse_key, parse_proposal, parse_read
 from proposals.events import ProposalEvent, ReadEvent
-from proposals.models import Proposal
 from proposals.openapi import IDEMPOTENCY_KEY, REPLAYED, problems
 from proposals.problems import refuse_and_record
-from proposals.representation import Json, proposal_view, read_view, tool_view
+from proposals.representation import Json, read_view, tool_view
 from proposals.services import Submission
 from proposals.states import ProposalState
 
-PAGE_SIZE = 50
 WAIT_SECONDS_MAX = 60
 REPLAYED_HEADER = "Idempotency-Replayed"
 SETTLED_HEADER = "Countersign-Settled"
@@ -148,16 +146,16 @@ class ProposalCollection(AgentView):
         states = query.getlist("state")
         if unknown := sorted(set(states) - set(ProposalState.values)):
             raise _unacceptable("state", f"{unknown[0][:40]} is not a state", ", ".join(ProposalState.values))
-        found = queries.list_for_agent(
-            self.principal(request),
-            states=states,
-            tool=query.get("tool", ""),
-            company=query.get("company", ""),
-            before=decode(Prefix.PROPOSAL, query["cursor"]) if query.get("cursor") else None,
-        )[: limit + 1]
-        rows = list(found)
-        page = rows[:limit]
-        return Response({"results": _views(page), "next": page[-1].public_id if len(rows) > limit else None})
+        return Response(
+            own_page(
+                self.principal(request),
+                states=states,
+                tool=query.get("tool", ""),
+                company=query.get("company", ""),
+                limit=limit,
+                cursor=query.get("cursor", ""),
+            )
+        )
 
 
 class ProposalDetail(AgentView):
@@ -175,8 +173,7 @@ class ProposalDetail(AgentView):
         thread is kept for one who waits.
         """
         _integer(request.query_params.get("wait"), "wait", low=0, high=WAIT_SECONDS_MAX, default=0)
-        proposal = queries.get_proposal_for(self.principal(request), proposal_id)
-        view = _views([proposal])[0]
+        view = own_proposal(self.principal(request), proposal_id)
         headers = {"ETag": f'"{hashlib.sha256(canonical_bytes(view)).hexdigest()[:32]}"', "Cache-Control": "no-store"}
         return Response(view, headers=headers | ({SETTLED_HEADER: "true"} if view["is_final"] else {}))
 
@@ -195,7 +192,7 @@ class ProposalWithdraw(AgentView):
         """Withdraw an open proposal; needs a token for its tool and company."""
         principal = self.principal(request)
         services.withdraw(principal=principal, proposal_id=proposal_id, now=now())
-        return Response(_views([queries.get_proposal_for(principal, proposal_id)])[0])
+        return Response(own_proposal(principal, proposal_id))
 
 
 class ProposalBatch(AgentView):
@@ -231,7 +228,7 @@ class ProposalBatch(AgentView):
             named = {name: value for name in ("tool", "company") if isinstance(value := fields.get(name), str)}
             problem = refuse_and_record(error, actor=principal.actor(), kind=ProposalEvent.REFUSED, now=now(), idempotency_key=key, **named)
             return _result(key, problem.status, problem=problem.as_dict())
-        view = _view_of(submission)
+        view = view_of(submission)
         return _result(key, 200 if submission.is_replay else 202, is_replay=submission.is_replay, proposal=view)
 
 
@@ -245,19 +242,7 @@ def _submitted(submission: Submission) -> Response:
     headers = {"Location": f"/api/v1/proposals/{submission.proposal.public_id}"}
     if submission.is_replay:
         headers[REPLAYED_HEADER] = "true"
-    return Response(_view_of(submission), status=200 if submission.is_replay else 202, headers=headers)
-
-
-def _view_of(submission: Submission) -> Json:
-    if submission.is_replay:
-        return _views([submission.proposal])[0]
-    return proposal_view(submission.proposal, reads=submission.reads)
-
-
-def _views(proposals: list[Proposal]) -> list[Json]:
-    cited = queries.citations_of([proposal.pk for proposal in proposals])
-    superseding = queries.superseding_of(proposals)
-    return [proposal_view(proposal, reads=cited[proposal.pk], superseded_by=superseding.get(proposal.pk)) for proposal in proposals]
+    return Response(view_of(submission), status=200 if submission.is_replay else 202, headers=headers)
 
 
 def _integer(text: str | None, name: str, *, low: int, high: int, default: int) -> int:

@@ -79,7 +79,7 @@ def parse_key(header: str | None, *, path: str = "Idempotency-Key") -> str:
     text = (header or "").strip()
     if not text:
         raise IdempotencyKeyMissing(
-            detail="Make a key before you act, store it, send it as Idempotency-Key, and send the same one when you repeat.",
+            detail=f"Make a key before you act, store it, send it as {path.strip('/')}, and send the same one when you repeat.",
             errors=(FieldError(path, "missing", f"1 to {KEY_LENGTH_MAX} visible ASCII characters"),),
         )
     if len(text) >= 2 and text[0] == text[-1] == '"':

@@ -36,14 +36,14 @@ class CanonicalJSONParser(BaseParser):
             raise NotCanonical(detail=f"The body is not UTF-8: {error.reason} at byte {error.start + 1}.") from error
         value = parse_json(text)
         if NUL_ESCAPED in text:
-            _refuse_nul(value, ())
+            refuse_nul(value)
         if not isinstance(value, dict):
             message = f"The body is a JSON {type(value).__name__}, not an object."
             raise ValidationFailed(detail=message, errors=(FieldError("", message, "a JSON object"),))
         return value
 
 
-def _refuse_nul(value: object, path: tuple[str | int, ...]) -> None:
+def refuse_nul(value: object, path: tuple[str | int, ...] = ()) -> None:
     """Raise ValidationFailed naming the place of a NUL character: no database keeps one, so the refusal could not be recorded either."""
     if isinstance(value, str) and "\0" in value:
         place = pointer("", path).replace("\0", "")
@@ -51,8 +51,8 @@ def _refuse_nul(value: object, path: tuple[str | int, ...]) -> None:
         raise ValidationFailed(detail=message, errors=(FieldError(place, message, "text without it"),))
     if isinstance(value, dict):
         for key, item in value.items():
-            _refuse_nul(key, path)
-            _refuse_nul(item, (*path, key))
+            refuse_nul(key, path)
+            refuse_nul(item, (*path, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            _refuse_nul(item, (*path, index))
+            refuse_nul(item, (*path, index))

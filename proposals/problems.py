@@ -164,8 +164,13 @@ def _knocker(request: Request | None) -> tuple[Actor, dict[str, str]] | None:
     if isinstance(found, AgentPrincipal):
         return found.actor(), {}
     # A suspended agent, or one whose grant has ended, did not get in; its token still says who it is.
+    return holder_of(request.headers.get("Authorization", ""), now())
+
+
+def holder_of(authorization: str, at: datetime) -> tuple[Actor, dict[str, str]] | None:
+    """Return whose token the Authorization header holds and what it is for; None when it is no token of ours."""
     try:
-        token = read_token(request.headers.get("Authorization", "").partition(" ")[2].strip(), now())
+        token = read_token(authorization.partition(" ")[2].strip(), at)
     except DomainError:
         return None
     actor = Actor(ActorKind.AGENT, encode(Prefix.AGENT, token.agent_id), credential=token.credential_thumbprint)
