@@ -16,6 +16,8 @@ class CommitEvent(StrEnum):
     DEFERRED = "commit:deferred"
     # The agent is suspended: the commit waits until it is resumed or decommissioned.
     FROZEN = "commit:frozen"
+    # The agent was resumed: the commit is due again and verified like any other.
+    RELEASED = "commit:released"
     RETRIED = "commit:retried"
     RESOLVED = "commit:resolved"
 
@@ -24,3 +26,5 @@ class ErpEvent(StrEnum):
     """What was found in the ERP."""
 
     DIFFERENCE_FOUND = "erp:difference_found"
+    # A refused write left an unposted document behind.
+    DRAFT_LEFT = "erp:draft_left"

@@ -46,7 +46,9 @@ class Settlement:
     """What became of one claimed commit, as the worker saw it; `settle` decides whether it still counts.
 
     `landed` is what was read back and is present exactly when `to` is `succeeded`. `drift` is present when a precondition no longer
-    holds, and then the proposal is voided.
+    holds, and then the proposal is voided. `draft` names what a refusal left behind in the ERP. `has_answered` is what it tells about
+    the connection: true when the ERP said something definite, false when it could not be reached or not understood, None when it tells
+    nothing. `pause_seconds` is how long the ERP asked to be left alone.
     """
 
     claim: Claimed
@@ -60,7 +62,10 @@ class Settlement:
     detail: str = ""
     is_retryable: bool = False
     drift: tuple[Mapping[str, str], ...] = ()
+    draft: str = ""
     not_before: datetime | None = None
+    has_answered: bool | None = None
+    pause_seconds: int = 0
 
     def __post_init__(self) -> None:
         """Make what an ERP said fit to be stored: PostgreSQL takes no NUL, and a code is short."""

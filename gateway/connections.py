@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from django.conf import settings
+
 from gateway.connectors.embedded import EmbeddedConnector
 from gateway.errors import UnknownCompany
 from gateway.port import Connector
@@ -31,7 +33,17 @@ def connector_for(company: str) -> Connector:
                 break
         else:
             raise UnknownCompany(detail=f"No ERP connection keeps the books of {company[:40]!r}.")
-    return _found[company]
+    return _as_switched(_found[company])
+
+
+def _as_switched(connector: Connector) -> Connector:
+    """Return the connector itself; on a demonstration, while a fault mode is on, one around it that misbehaves."""
+    if not settings.IS_DEMO or not isinstance(connector, EmbeddedConnector):
+        return connector
+    from gateway.faults.connector import FaultyConnector
+    from gateway.faults.switches import modes_on
+
+    return FaultyConnector(connector) if modes_on(connector.name) else connector
 
 
 @contextmanager

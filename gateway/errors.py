@@ -50,6 +50,14 @@ class OutboundFailed(DomainError):
     retryable = True
 
 
+class FaultsNotAllowed(DomainError):
+    """Faults of an ERP are imitated on a demonstration only."""
+
+    code = "faults_not_allowed"
+    status = HTTPStatus.FORBIDDEN
+    title = "This installation is no demonstration"
+
+
 class UnbalancedEntry(ValidationFailed):
     """Debits and credits of the entry differ; `data` carries both totals and their difference as decimal text."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 Json = Mapping[str, object]
 
@@ -44,7 +44,7 @@ class WriteRequest:
 
 @dataclass(frozen=True, slots=True)
 class WriteOutcome:
-    """The ERP's answer to one write; `document` is empty unless it landed."""
+    """The ERP's answer to one write; `document` is empty unless it landed, `retry_after_seconds` is what the ERP asked us to wait."""
 
     key: uuid.UUID
     status: SendStatus
@@ -53,6 +53,7 @@ class WriteOutcome:
     code: str = ""
     detail: str = ""
     is_retryable: bool = False
+    retry_after_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +65,25 @@ class Fact:
     arguments: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Landed:
-    """One document in the ERP, as reconciliation sees it; `reference` is the join key."""
+class Landed(NamedTuple):
+    """One document in the ERP, as reconciliation sees it; `reference` is the join key.
+
+    A tuple, because reconciliation makes millions of them. `counterparty` and `content_digest` are empty where the ERP does not tell;
+    `state` is "cancelled" for what no longer stands, `reversed_by` the document that reversed it.
+    """
 
     reference: str
-    key: str
     document: str
     tool: str
     total_minor: int
     currency: str
     effective_on: date
     counterparty: str
-    written_by: str
     content_digest: str
+    key: str
+    written_by: str
+    state: str = ""
+    reversed_by: str = ""
 
 
 class Connector(Protocol):
@@ -103,7 +109,10 @@ class Connector(Protocol):
         """Return the landed fields of each document, in the vocabulary of the tool's payload."""
 
     def extract(self, company: str, since: datetime | None, until: datetime) -> Iterator[Landed]:
-        """Stream every document written by our identities, or naming a proposal, recorded in [since, until), sorted by reference."""
+        """Stream every document written by our identities, or naming a proposal, sorted by reference (bytewise), then document.
+
+        Those recorded before `until` and recorded or reversed since `since`; without `since` from the beginning.
+        """
 
     def trial_balance(self, company: str) -> Json:
         """Return the trial balance: rows, totals and whether it balances."""
@@ -113,3 +122,11 @@ class Connector(Protocol):
 
     def health(self) -> Json:
         """Return whether the ERP answers, and since when."""
+
+
+@runtime_checkable
+class ExtractsNamed(Protocol):
+    """What a connector may offer beside: the documents under a few references, without walking through all of them."""
+
+    def extract_named(self, company: str, references: Sequence[str], until: datetime) -> Iterator[Landed]:
+        """Stream the documents that `extract` would, as far as they name one of these references."""

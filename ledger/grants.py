@@ -8,6 +8,7 @@ import re
 INSERTED_TABLES = (
     "ledger_customerchange",
     "ledger_documentsequence",
+    "ledger_draft",
     "ledger_idempotencyrecord",
     "ledger_inventorymovement",
     "ledger_journalentry",

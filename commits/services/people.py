@@ -14,12 +14,12 @@ from commits.models import Commit
 from commits.queries import get_commit_for, lock_commit
 from commits.records import Settlement
 from commits.services.events import subject_of
-from commits.services.landing import compared
+from commits.services.landing import compared, is_of
 from commits.services.recovery import claim_of
 from commits.services.settling import settle
 from commits.states import TRANSITIONS, AttemptOutcome, CommitState
 from gateway.connections import connector_for
-from gateway.port import Connector, Json
+from gateway.port import Connector
 from identity.permissions import Permission, require_permission
 from kernel.actors import Actor
 from kernel.queue import wake
@@ -88,8 +88,8 @@ def resolve_by_person(*, commit_id: str, user: User, actor: Actor, now: datetime
 
 def _landed(connector: Connector, commit: Commit, document: str) -> Settlement:
     claim = claim_of(commit)
-    found: Json | None = connector.read_back_many(commit.company, [document]).get(document)
-    if found is None or not _is_of(found, commit):
+    found = connector.read_back_many(commit.company, [document]).get(document)
+    if found is None or not is_of(commit.proposal.public_id, found):
         raise DocumentNotFound(
             detail=f"{connector.title} has no document {document} that names {commit.proposal.public_id}.",
             data={"document": document, "reference": commit.proposal.public_id},
@@ -103,12 +103,6 @@ def _landed(connector: Connector, commit: Commit, document: str) -> Settlement:
         landed=found,
         differences=compared(commit.tool, claim.params, found),
     )
-
-
-def _is_of(found: Json, commit: Commit) -> bool:
-    """Return whether a document may be this commit's: an ERP that repeats our reference must repeat this one."""
-    named = found.get("proposal")
-    return named is None or named == commit.proposal.public_id
 
 
 def _not_landed(connector: Connector, commit: Commit) -> Settlement:

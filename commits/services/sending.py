@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from commits.services.landing import landed, lost
 from commits.states import AttemptOutcome, CommitState
 from gateway.connections import connector_for
 from gateway.errors import ErpUnavailable, UnknownCompany
-from gateway.port import Connector, SendStatus, WriteOutcome, WriteRequest
+from gateway.port import Connector, Level, SendStatus, WriteOutcome, WriteRequest
 from gateway.preconditions import Check, Severity, check_all
 
 logger = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ def _drifted(claim: Claimed, checks: Iterable[Check]) -> Settlement:
         attempt=AttemptOutcome.NOT_SENT,
         code="drift" if is_hard else "material_drift",
         detail=f"What the approval leaned on no longer holds. {labels}. {advice}",
+        has_answered=True,
         drift=tuple(
             {
                 "field": check.precondition.code,
@@ -116,7 +118,7 @@ def _drifted(claim: Claimed, checks: Iterable[Check]) -> Settlement:
 
 
 def _commit_many(connector: Connector, batch: Sequence[Claimed], *, now: datetime) -> list[WriteOutcome]:
-    """Return an outcome for each; when the connector fails as a whole, each is tried alone under its own key."""
+    """Return an outcome for each; when the connector fails as a whole, each is looked up, and tried alone where that is safe."""
     requests = [
         WriteRequest(
             key=item.commit_id,
@@ -130,12 +132,26 @@ def _commit_many(connector: Connector, batch: Sequence[Claimed], *, now: datetim
     try:
         outcomes = {outcome.key: outcome for outcome in connector.commit_many(requests, now=now)}
     except Exception as error:
+        logger.exception("%s failed for %d commits", connector.name, len(batch))
         if len(batch) > 1:
-            logger.exception("%s failed for a batch; its commits are sent one by one", connector.name)
-            return [_commit_many(connector, [item], now=now)[0] for item in batch]
-        logger.exception("%s failed for commit %s", connector.name, batch[0].commit_id)
+            return _commit_singly(connector, batch, now=now)
         return [_unknown(batch[0].commit_id, f"{type(error).__name__}: {error}")]
     return [outcomes.get(item.commit_id) or _unknown(item.commit_id, "The connector gave no answer for it.") for item in batch]
+
+
+def _commit_singly(connector: Connector, batch: Sequence[Claimed], *, now: datetime) -> list[WriteOutcome]:
+    """Return an outcome for each of a batch that failed as a whole, and of which part may have landed.
+
+    Nothing is sent a second time before its key was looked up, and at level A only, where the ERP itself refuses a second landing.
+    """
+    try:
+        found = connector.find_many([item.commit_id for item in batch])
+    except Exception as error:
+        logger.exception("%s could not be asked what landed of a batch", connector.name)
+        return [_unknown(item.commit_id, f"{type(error).__name__}: {error}") for item in batch]
+    if connector.level is not Level.A:
+        return [found.get(item.commit_id) or _unknown(item.commit_id, "The batch failed as a whole.") for item in batch]
+    return [found.get(item.commit_id) or _commit_many(connector, [item], now=now)[0] for item in batch]
 
 
 def _unknown(key: UUID, detail: str) -> WriteOutcome:
@@ -151,22 +167,29 @@ def _ended(connector: Connector, batch: Sequence[Claimed], outcomes: Sequence[Wr
 
 def _not_landed(claim: Claimed, outcome: WriteOutcome, *, now: datetime) -> Settlement:
     if outcome.status is SendStatus.NOT_SENT:
-        return deferred(claim, code=outcome.code or "not_sent", detail=outcome.detail, now=now)
+        pause = outcome.retry_after_seconds
+        settlement = deferred(claim, code=outcome.code or "not_sent", detail=outcome.detail, now=now, pause_seconds=pause)
+        # An ERP that asks for a pause is well, only busy.
+        return replace(settlement, has_answered=None if pause else False)
     if outcome.status is SendStatus.UNKNOWN:
         return lost(claim, code=outcome.code or "answer_lost", detail=outcome.detail, now=now)
     is_conflict = outcome.status is SendStatus.CONFLICT
+    draft = str(outcome.answer.get("draft", ""))
+    left = f" It left the draft {draft}: somebody has to remove it in the ERP." if draft else ""
     return Settlement(
         claim=claim,
         to=CommitState.FAILED,
         attempt=AttemptOutcome.REFUSED,
         answer=outcome.answer,
         code=outcome.code or ("key_conflict" if is_conflict else "refused"),
-        detail=outcome.detail,
+        detail=f"{outcome.detail}{left}".strip(),
         is_retryable=outcome.is_retryable and not is_conflict,
+        draft=draft,
+        has_answered=True,
     )
 
 
-def deferred(claim: Claimed, *, code: str, detail: str, now: datetime) -> Settlement:
+def deferred(claim: Claimed, *, code: str, detail: str, now: datetime, pause_seconds: int = 0) -> Settlement:
     """Return the settlement that queues the commit again, later: its request provably never reached the ERP."""
     return Settlement(
         claim=claim,
@@ -174,7 +197,8 @@ def deferred(claim: Claimed, *, code: str, detail: str, now: datetime) -> Settle
         attempt=AttemptOutcome.NOT_SENT,
         code=code,
         detail=detail,
-        not_before=now + backoff(claim.attempt_number),
+        not_before=now + max(backoff(claim.attempt_number), timedelta(seconds=pause_seconds)),
+        pause_seconds=pause_seconds,
     )
 
 
@@ -182,6 +206,7 @@ def _failed_before_sending(claim: Claimed, error: Exception, *, now: datetime) -
     """Return the settlement of a commit that was never sent: an outage waits for ever, a defect does not."""
     code = getattr(error, "code", "check_failed")
     detail = str(error) or type(error).__name__
-    if isinstance(error, ErpUnavailable) or claim.attempt_number < DEFECT_ATTEMPTS_MAX:
-        return deferred(claim, code=code, detail=detail, now=now)
+    is_outage = isinstance(error, ErpUnavailable)
+    if is_outage or claim.attempt_number < DEFECT_ATTEMPTS_MAX:
+        return replace(deferred(claim, code=code, detail=detail, now=now), has_answered=False if is_outage else None)
     return Settlement(claim=claim, to=CommitState.FAILED, attempt=AttemptOutcome.NOT_SENT, code=code, detail=detail, is_retryable=True)

@@ -143,6 +143,8 @@ def _outcome(item: Settlement) -> NewOutcome:
         data["differences"] = [dict(difference) for difference in item.differences]
     if item.drift:
         data["drift"] = [dict(fact) for fact in item.drift]
+    if item.draft:
+        data["draft"] = item.draft
     return NewOutcome(
         proposal_id=item.claim.proposal_id,
         status=OUTCOMES[item.to],
@@ -191,6 +193,9 @@ def _events(item: Settlement, rows: Mapping[UUID, Commit], receipt: Receipt | No
                 payload={"differences": [dict(difference) for difference in item.differences]},
             )
         )
+    if item.draft:
+        left = {"draft": item.draft, "attempt": item.claim.attempt_number}
+        events.append(NewEvent(kind=ErpEvent.DRAFT_LEFT, actor=actor, subject=subject, now=now, outcome=left, action_digest=digest))
     return events
 
 

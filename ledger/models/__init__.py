@@ -5,6 +5,7 @@ from __future__ import annotations
 from ledger.models.documents import (
     CustomerChange,
     DocumentSequence,
+    Draft,
     IdempotencyRecord,
     InventoryMovement,
     PurchaseOrder,
@@ -31,6 +32,7 @@ __all__ = [
     "Customer",
     "CustomerChange",
     "DocumentSequence",
+    "Draft",
     "IdempotencyRecord",
     "InventoryMovement",
     "Item",

@@ -239,3 +239,23 @@ class IdempotencyRecord(models.Model):
     def __str__(self) -> str:
         """Return the key."""
         return str(self.key)
+
+
+class Draft(models.Model):
+    """A document that was created and then refused when it should be posted: it counts nowhere, and staff have to remove it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="drafts")
+    number = number_field()
+    tool = models.CharField(max_length=64)
+    content = models.JSONField()
+    reference = reference_field()
+    written_by = models.CharField(max_length=64)
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["company", "number"], name="ledger_draft_number_once")]
+
+    def __str__(self) -> str:
+        """Return the number."""
+        return self.number

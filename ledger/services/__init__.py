@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ledger.contracts import GATE, WriteRequest, WriteResult, WriteStatus
 from ledger.services.batch import execute_batch
+from ledger.services.drafts import leave_draft
+from ledger.services.quirks import Quirk
 from ledger.services.staff import (
     close_period,
     place_staff_order,
@@ -14,11 +16,13 @@ from ledger.services.staff import (
 
 __all__ = [
     "GATE",
+    "Quirk",
     "WriteRequest",
     "WriteResult",
     "WriteStatus",
     "close_period",
     "execute_batch",
+    "leave_draft",
     "place_staff_order",
     "post_staff_entry",
     "set_vendor_bank_fingerprint",

@@ -22,6 +22,7 @@ from ledger.queries.landed import find_stored
 from ledger.refusals import Refusal, RefusalCode, refusal_of
 from ledger.services.plans import plan
 from ledger.services.prefetch import open_book
+from ledger.services.quirks import Quirk, bent
 from ledger.services.store import Accepted, store
 from ledger.sql import LEDGER, fetch
 
@@ -33,16 +34,19 @@ TRANSIENT_STATES = frozenset({"40001", "40P01"})
 Result = TypeVar("Result")
 
 
-def execute_batch(requests: Sequence[WriteRequest], *, now: datetime) -> list[WriteResult]:
+def execute_batch(requests: Sequence[WriteRequest], *, now: datetime, quirk: Quirk = Quirk.NONE) -> list[WriteResult]:
     """Return what became of each request, in their order; everything accepted is committed when this returns.
 
     A refused item stores nothing and spoils no other. Same key and same request: the stored result, `replayed`. Same key and
     another request: `conflict`. An exception means that the outcome is not known: look the keys up with `queries.find_many`.
+    `quirk` makes the ERP bend what it was asked to write, for demonstrations and tests.
     """
-    return write_batch(requests, now=now, written_by=GATE, is_keyed=True)
+    return write_batch(requests, now=now, written_by=GATE, is_keyed=True, quirk=quirk)
 
 
-def write_batch(requests: Sequence[WriteRequest], *, now: datetime, written_by: str, is_keyed: bool) -> list[WriteResult]:
+def write_batch(
+    requests: Sequence[WriteRequest], *, now: datetime, written_by: str, is_keyed: bool, quirk: Quirk = Quirk.NONE
+) -> list[WriteResult]:
     """Do what `execute_batch` does, under any identity, and past the idempotency table unless `is_keyed`."""
     first: list[WriteRequest] = []
     repeated: list[WriteRequest] = []
@@ -53,17 +57,17 @@ def write_batch(requests: Sequence[WriteRequest], *, now: datetime, written_by: 
         positions.append((group is repeated, len(group)))
         group.append(request)
         seen.add(request.key)
-    results = _write(first, now=now, written_by=written_by, is_keyed=is_keyed)
+    results = _write(first, now=now, written_by=written_by, is_keyed=is_keyed, quirk=quirk)
     if not repeated:
         return results
     # A key that stands twice in one batch: the later ones meet the stored result of the first.
-    later = write_batch(repeated, now=now, written_by=written_by, is_keyed=is_keyed)
+    later = write_batch(repeated, now=now, written_by=written_by, is_keyed=is_keyed, quirk=quirk)
     return [(later if is_repeated else results)[index] for is_repeated, index in positions]
 
 
-def _write(requests: Sequence[WriteRequest], *, now: datetime, written_by: str, is_keyed: bool) -> list[WriteResult]:
+def _write(requests: Sequence[WriteRequest], *, now: datetime, written_by: str, is_keyed: bool, quirk: Quirk) -> list[WriteResult]:
     def run(part: Sequence[WriteRequest]) -> list[WriteResult]:
-        return _retrying(lambda: _write_once(part, now=now, written_by=written_by, is_keyed=is_keyed))
+        return _retrying(lambda: _write_once(part, now=now, written_by=written_by, is_keyed=is_keyed, quirk=quirk))
 
     if not requests:
         return []
@@ -96,7 +100,7 @@ def _retrying(run: Callable[[], Result]) -> Result:
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _write_once(requests: Sequence[WriteRequest], *, now: datetime, written_by: str, is_keyed: bool) -> list[WriteResult]:
+def _write_once(requests: Sequence[WriteRequest], *, now: datetime, written_by: str, is_keyed: bool, quirk: Quirk) -> list[WriteResult]:
     results: dict[UUID, WriteResult] = {}
     digests = _digests(requests, results)
     with transaction.atomic(using=LEDGER):
@@ -109,7 +113,8 @@ def _write_once(requests: Sequence[WriteRequest], *, now: datetime, written_by: 
                 results[request.key] = _from_stored(request, digests[request.key], stored[request.key])
                 continue
             try:
-                fresh.append((request, parse_action(request.tool, request.action)))
+                action = parse_action(request.tool, request.action)
+                fresh.append((request, action if quirk is Quirk.NONE else bent(action, quirk, company=request.company)))
             except Refusal as refusal:
                 results[request.key] = _refused(request, refusal)
         if fresh:
