@@ -8,7 +8,7 @@ from __future__ import annotations
 from ledger.contracts import FactQuery, LandedDocument
 from ledger.queries.accounts import check_budget, get_account_balance, get_period_status, get_trial_balance
 from ledger.queries.facts import SUBJECT_PARTS, observe
-from ledger.queries.landed import extract, find_many, read_back_many
+from ledger.queries.landed import extract, find_many, read_back_many, stream
 from ledger.queries.orders import find_similar_entries, get_purchase_order, list_purchase_orders
 from ledger.queries.partners import get_customer, get_stock, get_vendor, search_vendors
 
@@ -31,4 +31,5 @@ __all__ = [
     "observe",
     "read_back_many",
     "search_vendors",
+    "stream",
 ]

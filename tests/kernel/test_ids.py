@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
+import uuid_utils
+from typeid import TypeID
 
 from kernel.errors import InvalidIdentifier
 from kernel.ids import Prefix, decode, encode, new_id
@@ -13,6 +17,11 @@ def test_an_identifier_survives_the_border() -> None:
     text = encode(Prefix.PROPOSAL, key)
     assert text.startswith("prop_")
     assert decode(Prefix.PROPOSAL, text) == key
+
+
+@pytest.mark.parametrize("key", [new_id(), uuid.UUID(int=0), uuid.UUID(int=2**128 - 1), uuid.UUID("018e3f1a-9c3e-7bbb-8abc-0123456789ab")])
+def test_an_identifier_is_what_the_specification_says(key: uuid.UUID) -> None:
+    assert encode(Prefix.PROPOSAL, key) == str(TypeID.from_uuid(uuid_utils.UUID(int=key.int), prefix="prop"))
 
 
 def test_keys_are_uuidv7_in_order_of_creation() -> None:
