@@ -60,7 +60,7 @@ def progress(request: HttpRequest, proposal_id: str) -> HttpResponse:
     """Show where the proposal stands now: the panel that the page fetches again until nothing more can happen."""
     now = clock_now()
     found = get_proposal_for_person(person_of(request), proposal_id)
-    panel = outcome_panel(found, waits_for=waits_for(route_view(found, person_of(request), now)))
+    panel = outcome_panel(found, waits_for=waits_for(route_view(found, person_of(request), now)), now=now)
     page = {
         "url": reverse("approvals:proposal", args=[proposal_id]),
         "progress_url": reverse("approvals:progress", args=[proposal_id]),

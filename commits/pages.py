@@ -12,8 +12,10 @@ from django.urls import reverse
 from commits.models import Attempt, Commit, Receipt
 from commits.states import AttemptOutcome, CommitState
 from identity.permissions import Permission, permissions_of
+from identity.policies import agent_standing
 from kernel.canonical import parse_json, to_json_text
 from kernel.display import Moment, Tag, Tone, ago, at, maybe_at, span
+from kernel.verdicts import Denied
 from proposals.states import ProposalState
 
 COMMIT_TAGS: Mapping[str, Tag] = {
@@ -23,6 +25,7 @@ COMMIT_TAGS: Mapping[str, Tag] = {
     CommitState.FAILED: Tag("Failed", Tone.BAD, "cross"),
     CommitState.UNKNOWN: Tag("Unknown", Tone.WARN, "unknown"),
 }
+FROZEN_TAG = Tag("Frozen", Tone.WARN, "pause", "Its agent may not act now; nothing of it is sent until the agent is resumed")
 ATTEMPT_TAGS: Mapping[str, Tag] = {
     AttemptOutcome.RUNNING: Tag("Running", Tone.INFO, "arrow"),
     AttemptOutcome.POSTED: Tag("Posted", Tone.GOOD, "check"),
@@ -108,7 +111,7 @@ def commit_row(commit: Commit, now: datetime) -> CommitRow:
         url=reverse("commits:detail", args=[commit.public_id]),
         headline=commit.proposal.headline,
         id=commit.public_id,
-        state=COMMIT_TAGS[commit.state],
+        state=state_tag(commit, now),
         amount=str(commit.proposal.amount),
         company=commit.company,
         agent=commit.proposal.agent.name,
@@ -119,7 +122,14 @@ def commit_row(commit: Commit, now: datetime) -> CommitRow:
     )
 
 
-def commit_page(commit: Commit, attempts: Sequence[Attempt], user: User) -> CommitPage:
+def state_tag(commit: Commit, now: datetime) -> Tag:
+    """Return the state in words; a queued commit of an agent that may not act is frozen, whether or not a worker has noticed."""
+    if commit.state == CommitState.QUEUED and isinstance(agent_standing(commit.proposal.agent, now), Denied):
+        return FROZEN_TAG
+    return COMMIT_TAGS[commit.state]
+
+
+def commit_page(commit: Commit, attempts: Sequence[Attempt], user: User, now: datetime) -> CommitPage:
     """Return the page of one commit."""
     receipt: Receipt | None = getattr(commit, "receipt", None)
     operates = Permission.COMMIT_OPERATE in permissions_of(user)
@@ -130,7 +140,7 @@ def commit_page(commit: Commit, attempts: Sequence[Attempt], user: User) -> Comm
         headline=proposal.headline,
         proposal_id=proposal.public_id,
         proposal_url=reverse("approvals:proposal", args=[proposal.public_id]),
-        state=COMMIT_TAGS[commit.state],
+        state=state_tag(commit, now),
         facts=(
             ("Amount", str(proposal.amount)),
             ("Company", commit.company),

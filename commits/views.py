@@ -50,7 +50,7 @@ def commits(request: HttpRequest) -> HttpResponse:
 def commit(request: HttpRequest, commit_id: str) -> HttpResponse:
     """Show one commit with its attempts and its receipt."""
     found = get_commit_for(person_of(request), commit_id)
-    return render(request, "commits/detail.html", {"page": commit_page(found, attempts_of(found), person_of(request))})
+    return render(request, "commits/detail.html", {"page": commit_page(found, attempts_of(found), person_of(request), clock_now())})
 
 
 @require_safe

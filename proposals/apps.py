@@ -15,11 +15,15 @@ class ProposalsConfig(AppConfig):
         """Make this app's events recordable and its tasks reachable."""
         from audit.bundle import register_section
         from audit.kinds import register_kinds
+        from identity.activity import register_rates, register_stakes
         from kernel.queue import on_wake
+        from proposals.activity import rates_since, stakes_of
         from proposals.events import ProposalEvent, ReadEvent
         from proposals.evidence import proposal_section
 
         register_kinds(ProposalEvent)
         register_kinds(ReadEvent)
         register_section("proposal", proposal_section)
+        register_rates(rates_since)
+        register_stakes(stakes_of)
         on_wake("agent_decommissioned", "proposals.tasks.withdraw_of_decommissioned")

@@ -7,6 +7,7 @@ from uuid import UUID
 from kernel.clock import now
 from kernel.context import Origin, origin
 from proposals import services
+from proposals.activity import orphaning_agents
 
 EXPIRY_LIMIT = 500
 
@@ -24,3 +25,9 @@ def withdraw_of_decommissioned(agent_id: str) -> int:
     """Withdraw the open proposals of a decommissioned agent, named by its key, and return how many there were."""
     with origin(Origin(channel="task")):
         return services.withdraw_of_decommissioned(agent_id=UUID(agent_id), now=now())
+
+
+def withdraw_orphans() -> int:
+    """Withdraw what a lost wake-up left open of agents that were decommissioned; scheduled every few minutes."""
+    with origin(Origin(channel="task")):
+        return sum(services.withdraw_of_decommissioned(agent_id=agent_id, now=now()) for agent_id in orphaning_agents())

@@ -74,6 +74,8 @@ def line(event: EventView, name: str) -> str:
         "commit:failed": f"The ERP refused the commit{refused}",
         "commit:unknown": "The ERP's answer was lost; the outcome is unknown",
         "commit:deferred": f"The commit was put back into the queue{refused}",
+        "commit:frozen": f"The commit was frozen{refused}",
+        "commit:released": "The agent may act again: the commit is due",
         "erp:difference_found": "What landed differs from what was approved",
         "read:taken": f"{name} took a read",
         "read:refused": f"{name} was refused a read{refused}",

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.http import QueryDict
 from django.urls import reverse
 
-from approvals.pages.words import DECIDED, DECISION_ICONS, OUTCOME_TAGS, PROPOSAL_TAGS, SHORT_RISK_TAGS, risk_of
+from approvals.pages.words import DECIDED, DECISION_ICONS, FROZEN_TAG, OUTCOME_TAGS, PROPOSAL_TAGS, SHORT_RISK_TAGS, risk_of
 from approvals.queries import Counts, InboxFilters, InboxPage, InboxRow, View, counts, inbox
 from gateway.catalogue import write_tools
 from identity.queries import companies_of, visible_agents
@@ -225,6 +225,8 @@ def _sub(row: InboxRow, now: datetime) -> str:
 
 def _flags(row: InboxRow, status: Tag | None) -> list[Tag]:
     flags = [status] if status else []
+    if row.is_frozen:
+        flags.append(FROZEN_TAG)
     if row.revision > 1:
         flags.append(Tag(f"Version {row.revision}", Tone.INFO, "return"))
     if row.is_rolling:

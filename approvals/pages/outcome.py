@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 
 from approvals.models import Decision
-from approvals.pages.words import OUTCOME_TAGS, PROPOSAL_TAGS, outcome_of, reason_text
+from approvals.pages.words import FROZEN_TAG, OUTCOME_TAGS, PROPOSAL_TAGS, frozen_reason, outcome_of, reason_text
 from approvals.queries.rail import name_of
 from approvals.states import DecisionKind
 from kernel.display import Moment, Tag, Tone, at, counted
@@ -57,8 +58,12 @@ class OutcomePanel:
     links: Sequence[tuple[str, str]] = field(default=())
 
 
-def outcome_panel(proposal: Proposal, *, waits_for: str) -> OutcomePanel:
+def outcome_panel(proposal: Proposal, *, waits_for: str, now: datetime) -> OutcomePanel:
     """Return where the proposal stands in one sentence, with what it became in the ERP."""
+    if reason := frozen_reason(proposal, outcome_of(proposal), now):
+        what = "Nobody can decide on it" if proposal.state == ProposalState.PENDING else "Its commit is not sent"
+        sentence = f"{reason} {what} until the agent may act again; it goes on then, if it is still valid."
+        return OutcomePanel("Where it stands", FROZEN_TAG, sentence, poll_seconds=POLL_SECONDS_PENDING)
     if proposal.state == ProposalState.PENDING:
         sentence = f"Waiting for {waits_for}." if waits_for else "Waiting for a decision."
         return OutcomePanel("Where it stands", PROPOSAL_TAGS[proposal.state], sentence, is_quiet=True, poll_seconds=POLL_SECONDS_PENDING)
@@ -169,6 +174,9 @@ def _ended_sentence(proposal: Proposal) -> str:
         last = Decision.objects.select_related("user").filter(proposal=proposal, kind__in=ending).order_by("-decided_at").first()
         if last is not None:
             return f"{name_of(last.user)} {ending[DecisionKind(last.kind)]}: {reason_text(last.reason_code).lower()}."
+    ended, decommissioned = proposal.decided_at, proposal.agent.decommissioned_at
+    if proposal.state == ProposalState.WITHDRAWN and ended and decommissioned and ended >= decommissioned:
+        return "It was withdrawn, because its agent was decommissioned."
     return {
         ProposalState.EXPIRED: "It was not decided in time. Silence never approves.",
         ProposalState.WITHDRAWN: "The agent took it back.",

@@ -13,7 +13,7 @@ from django.urls import reverse
 from approvals.pages.checks import CheckLine, check_lines, checks_summary
 from approvals.pages.history import Entry, history
 from approvals.pages.outcome import Difference, OutcomePanel, connector_sentence, outcome_panel
-from approvals.pages.words import DECIDED, RISK_TAGS, outcome_of, reason_text, risk_of, status_tag, tool_title
+from approvals.pages.words import DECIDED, FROZEN_TAG, RISK_TAGS, frozen_reason, outcome_of, reason_text, risk_of, status_tag, tool_title
 from approvals.queries.rail import DecisionView, RouteView, StepView, name_of, route_view
 from approvals.services.pages import Shown
 from approvals.states import StepState
@@ -152,7 +152,7 @@ def proposal_page(shown: Shown, user: User, now: datetime) -> ProposalPage:
         risk=RISK_TAGS[risk_of(proposal.tool)],
         status=status_tag(proposal, outcome_of(proposal)),
         tags=_tags(proposal, shown, now),
-        outcome=outcome_panel(proposal, waits_for=waits_for(view)),
+        outcome=outcome_panel(proposal, waits_for=waits_for(view), now=now),
         destination=destination,
         table=_lines(facts.get("table")),
         facts=_facts(proposal, facts),
@@ -193,7 +193,7 @@ def _asked(proposal: Proposal) -> str:
 
 
 def _tags(proposal: Proposal, shown: Shown, now: datetime) -> list[Tag]:
-    tags = []
+    tags = [FROZEN_TAG] if frozen_reason(proposal, outcome_of(proposal), now) else []
     if proposal.revision > 1:
         tags.append(Tag(f"Version {proposal.revision}", Tone.INFO, "return"))
     if proposal.is_log_only:

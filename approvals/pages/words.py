@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from approvals.states import DecisionKind, PolicyState
 from gateway.catalogue import TOOLS, Risk
+from identity.policies import agent_standing
 from kernel.display import Tag, Tone
+from kernel.verdicts import Denied
 from proposals.models import Outcome, Proposal
 from proposals.states import OutcomeStatus, ProposalState
 
@@ -20,6 +23,9 @@ PROPOSAL_TAGS: Mapping[str, Tag] = {
     ProposalState.VOIDED: Tag("Voided", Tone.BAD, "stop"),
     ProposalState.SUPERSEDED: Tag("Superseded", Tone.PLAIN, "arrow"),
 }
+FROZEN_TAG = Tag(
+    "Frozen", Tone.WARN, "pause", "Its agent may not act now; nobody can decide and nothing is sent until the agent is resumed"
+)
 OUTCOME_TAGS: Mapping[str, Tag] = {
     OutcomeStatus.QUEUED: Tag("Approved, queued", Tone.INFO, "check"),
     OutcomeStatus.IN_FLIGHT: Tag("Approved, in flight", Tone.INFO, "check"),
@@ -67,6 +73,15 @@ REASONS: Mapping[str, str] = {
     "warning_accepted": "Warning seen and accepted",
     "other": "Other",
 }
+
+
+def frozen_reason(proposal: Proposal, outcome: Outcome | None, now: datetime) -> str:
+    """Return why the proposal is frozen, as a sentence, or an empty text: its agent may not act, and something is still to happen."""
+    is_waiting = proposal.state == ProposalState.PENDING or (
+        proposal.state == ProposalState.APPROVED and (outcome is None or outcome.status == OutcomeStatus.QUEUED)
+    )
+    standing = agent_standing(proposal.agent, now)
+    return standing.reason if is_waiting and isinstance(standing, Denied) else ""
 
 
 def status_tag(proposal: Proposal, outcome: Outcome | None) -> Tag:

@@ -18,9 +18,11 @@ from approvals.states import DecisionKind, StepState
 from gateway.catalogue import get_tool
 from gateway.errors import UnknownTool
 from identity.models import ApprovalGroupMember
+from identity.policies import agent_standing
 from identity.queries import companies_of, memberships_of
 from identity.states import AgentState
 from kernel.money import Money
+from kernel.verdicts import Denied
 from proposals.models import Citation, Proposal
 from proposals.states import ProposalState
 
@@ -75,6 +77,7 @@ class InboxRow:
     warnings: tuple[str, ...]
     evidence_count: int
     is_log_only: bool
+    is_frozen: bool
     my_decision: DecisionKind | None
     my_decision_at: datetime | None
 
@@ -258,6 +261,7 @@ def _row(proposal: Proposal, now: datetime) -> InboxRow:
         warnings=tuple(str(text) for text in proposal.facts.get("warnings", ())),
         evidence_count=columns["evidence_count"],
         is_log_only=proposal.is_log_only,
+        is_frozen=is_pending and isinstance(agent_standing(proposal.agent, now), Denied),
         my_decision=DecisionKind(columns["my_decision"]) if columns["my_decision"] else None,
         my_decision_at=columns["my_decision_at"],
     )

@@ -16,15 +16,22 @@ from config.database_roles import apply_roles
 from config.paths import PROJECT
 from config.sample.load import load_sample_data
 from kernel.clock import now
-from kernel.queue import ensure_schedule
+from kernel.queue import Cluster, ensure_schedule
 
 SCHEDULES = (
     ("Commit sweep", "commits.tasks.sweep", 1),
     ("Expire proposals", "proposals.tasks.expire_due", 1),
+    ("Withdraw proposals of decommissioned agents", "proposals.tasks.withdraw_orphans", 5),
     ("Suspend unreviewed agents", "identity.tasks.suspend_unreviewed", 15),
+    ("Summarise refusals", "limits.tasks.summarise", 1),
     ("Forget expired assertions", "identity.tasks.forget_expired_assertions", 60),
+    ("Forget spent proofs", "identity.tasks.forget_spent", 5),
+    ("Rotate the signing key by age", "identity.tasks.rotate_signing_key", 60),
     ("Nightly reconciliation", "reconciliation.tasks.run_nightly", 60),
 )
+
+# What takes long runs beside what people wait for, not before it.
+BULK_TASKS = frozenset({"reconciliation.tasks.run_nightly"})
 
 
 class Command(BaseCommand):
@@ -45,7 +52,7 @@ class Command(BaseCommand):
             call_command("createcachetable", verbosity=0)
         apply_roles()
         for name, task, minutes in SCHEDULES:
-            ensure_schedule(name, task, minutes=minutes)
+            ensure_schedule(name, task, minutes=minutes, cluster=Cluster.BULK if task in BULK_TASKS else Cluster.COMMIT)
         self._collect_static()
         if options["sample"]:
             load_sample_data(now=now(), say=self.stdout.write)
