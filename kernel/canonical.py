@@ -113,21 +113,29 @@ def _require_canonical(value: object, path: _Path, depth: int) -> bool:
     if depth >= DEPTH_LIMIT and isinstance(value, dict | list | tuple):
         raise _not_canonical(path, f"nesting deeper than {DEPTH_LIMIT} levels", "a flatter value")
     if isinstance(value, dict):
-        has_ascii_keys = True
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise _not_canonical(path, f"a key of type {type(key).__name__}", "string keys")
-            has_ascii_keys = _require_canonical(item, (path, key), depth + 1) and key.isascii() and has_ascii_keys
-        return has_ascii_keys
+        return _require_members(value, path, depth)
     if isinstance(value, list | tuple):
-        has_ascii_keys = True
-        for index, item in enumerate(value):
-            has_ascii_keys = _require_canonical(item, (path, index), depth + 1) and has_ascii_keys
-        return has_ascii_keys
+        # Nearly every leaf is ASCII text: asked here and below, it costs no call.
+        is_plain = [
+            (type(item) is str and item.isascii()) or _require_canonical(item, (path, index), depth + 1) for index, item in enumerate(value)
+        ]
+        return all(is_plain)
     if isinstance(value, _FloatLiteral | float):
         literal = value.literal if isinstance(value, _FloatLiteral) else repr(value)
         raise _not_canonical(path, f"the float {literal}", f'a string such as "{literal}", or an integer')
     raise _not_canonical(path, f"a value of type {type(value).__name__}", "null, boolean, integer, string, list, object")
+
+
+def _require_members(value: dict[object, object], path: _Path, depth: int) -> bool:
+    has_ascii_keys = True
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise _not_canonical(path, f"a key of type {type(key).__name__}", "string keys")
+        if not key.isascii():
+            has_ascii_keys = False
+        if not (type(item) is str and item.isascii()):
+            has_ascii_keys = _require_canonical(item, (path, key), depth + 1) and has_ascii_keys
+    return has_ascii_keys
 
 
 def _not_canonical(path: _Path, found: str, acceptable: str) -> NotCanonical:
