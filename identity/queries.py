@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 
 from identity.models import Agent, ApprovalGroupMember, Credential, Grant, Role, RoleAssignment
 from identity.states import GrantState
-from kernel.errors import NotVisible
+from kernel.errors import NotVisible, PermissionRefused
 from kernel.ids import Prefix, decode
 
 if TYPE_CHECKING:
@@ -115,6 +115,29 @@ def companies_by_person(user_ids: Iterable[int]) -> dict[int, dict[Role, frozens
     for user_id, role, companies in rows:
         found.setdefault(user_id, {})[Role(role)] = frozenset(companies)
     return found
+
+
+def people_of(companies: Iterable[str], *, also: Iterable[int] = ()) -> list[User]:
+    """Return the people with an active account and a role in one of the companies, and those named by key, active or not."""
+    in_company = Q(is_active=True, role_assignments__companies__overlap=sorted(companies))
+    return list(get_user_model().objects.filter(in_company | Q(pk__in=list(also))).distinct().order_by("pk"))
+
+
+def is_managed_by(agent: Agent, user: User) -> bool:
+    """Return whether the agent is this person's to manage: its owner's, or an administrator's of all its companies."""
+    from identity.permissions import Permission, has_permission
+
+    if not has_permission(user, Permission.AGENT_MANAGE):
+        return False
+    return agent.owner_id == user.pk or set(agent.companies) <= companies_as(user, Role.ADMINISTRATOR)
+
+
+def get_managed_agent_for(user: User, public_id: str) -> Agent:
+    """Return the agent; raises NotVisible when the person may not know of it, PermissionRefused when it is not theirs to manage."""
+    agent = get_agent_for(user, public_id)
+    if not is_managed_by(agent, user):
+        raise PermissionRefused(detail=f"{agent.name} is managed by its owner or by an administrator of all its companies.")
+    return agent
 
 
 def missing_accountability(agent: Agent, people: Mapping[int, Mapping[Role, frozenset[str]]] | None = None) -> str:
