@@ -11,6 +11,7 @@ from config.databases import Process, current_process, database_settings
 from config.paths import CHECKPOINTS, DATA, PROJECT
 from config.secret_store import new_checkpoint_signing_key, new_token_signing_key, secret
 from gateway.addresses import AllowList, parse_allow_list
+from limits.quotas import Quota, parse_quota
 
 PROCESS = current_process()
 BASE_DIR = PROJECT
@@ -32,6 +33,14 @@ def allow_list(name: str) -> AllowList:
         return parse_allow_list(os.environ.get(name, "").split(","))
     except ValueError as error:
         raise SystemExit(f"{name}: {error}.") from error
+
+
+def quota(name: str, variable: str, default: str) -> Quota | None:
+    """Return the quota that a variable spells, e.g. `600/60`; None when it is off."""
+    try:
+        return parse_quota(name, os.environ.get(variable, default))
+    except ValueError as error:
+        raise SystemExit(f"{variable}: {error}.") from error
 
 
 DEBUG = False
@@ -65,6 +74,7 @@ INSTALLED_APPS = [
     "audit",
     "ledger",
     "gateway",
+    "limits",
     "identity",
     "proposals",
     "approvals",
@@ -173,6 +183,11 @@ OUTBOUND_ALLOW_PRIVATE = allow_list("COUNTERSIGN_OUTBOUND_ALLOW_PRIVATE")
 OUTBOUND_CA_FILE = os.environ.get("COUNTERSIGN_OUTBOUND_CA_FILE", "")
 if OUTBOUND_CA_FILE and not Path(OUTBOUND_CA_FILE).is_file():
     raise SystemExit(f"COUNTERSIGN_OUTBOUND_CA_FILE={OUTBOUND_CA_FILE!r} is no file.")
+
+# How often somebody may knock (limits/): requests and seconds ------------------------------------------------------------
+RATE_AGENT = quota("agent", "COUNTERSIGN_RATE_AGENT", "1200/60")
+RATE_TOOL = quota("tool", "COUNTERSIGN_RATE_TOOL", "600/60")
+RATE_REFUSED = quota("refused", "COUNTERSIGN_RATE_REFUSED", "60/300")
 
 # Background work: tasks are wake-ups, domain rows are the truth (docs/architecture.md) ------------------------------------
 Q_CLUSTER = {

@@ -1,0 +1,18 @@
+"""Quotas are taken from and refusals counted here; the doors call these, nothing else."""
+
+from __future__ import annotations
+
+from limits.services.doors import admit_agent, refused_at_the_door, source_of
+from limits.services.refusals import forget_unused, record_or_count, record_summaries
+from limits.services.taking import take, take_all
+
+__all__ = [
+    "admit_agent",
+    "forget_unused",
+    "record_or_count",
+    "record_summaries",
+    "refused_at_the_door",
+    "source_of",
+    "take",
+    "take_all",
+]

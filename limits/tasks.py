@@ -1,0 +1,14 @@
+"""Background work of limits: one service called."""
+
+from __future__ import annotations
+
+from kernel.clock import now
+from kernel.context import Origin, origin
+from limits import services
+
+
+def summarise() -> int:
+    """Refusals counted in windows that are over are recorded, unused counters forgotten; returns the events; every minute."""
+    with origin(Origin(channel="task")):
+        services.forget_unused(now=now())
+        return services.record_summaries(now=now())
