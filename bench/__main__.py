@@ -54,7 +54,7 @@ def _measure() -> int:
     from bench.results_table import report
     from config.supervisor import children
 
-    web, worker, sealer = children("127.0.0.1", PORT, 2)
+    web, worker, sealer, _bulk = children("127.0.0.1", PORT, 2)
     tpcb = figures.raw_pgbench(SECONDS)
     rows = [tpcb]
     with running(web), running(sealer):

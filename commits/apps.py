@@ -15,11 +15,16 @@ class CommitsConfig(AppConfig):
         """Make kinds recordable, the bundle complete and approvals heard."""
         from audit.bundle import register_section
         from audit.kinds import register_kinds
-        from commits.events import CommitEvent, ErpEvent
+        from commits.events import BreakerEvent, CommitEvent, ErpEvent
         from commits.evidence import erp_members
-        from kernel.queue import on_wake
+        from commits.queries import has_due_work
+        from kernel.queue import on_pulse, on_wake
 
         register_kinds(CommitEvent)
         register_kinds(ErpEvent)
+        register_kinds(BreakerEvent)
         register_section("erp", erp_members)
         on_wake("approved", "commits.tasks.run_commits")
+        on_pulse(has_due_work, "commits.tasks.recover")
+        on_wake("agent_suspended", "commits.tasks.freeze_of_agent")
+        on_wake("agent_resumed", "commits.tasks.release_of_agent")

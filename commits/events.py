@@ -28,3 +28,10 @@ class ErpEvent(StrEnum):
     DIFFERENCE_FOUND = "erp:difference_found"
     # A refused write left an unposted document behind.
     DRAFT_LEFT = "erp:draft_left"
+
+
+class BreakerEvent(StrEnum):
+    """What the circuit breaker of a connection did."""
+
+    OPENED = "connector:breaker_opened"
+    CLOSED = "connector:breaker_closed"

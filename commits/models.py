@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from commits.states import AttemptOutcome, CommitState
+from commits.states import AttemptOutcome, BreakerState, CommitState
 from kernel.ids import Prefix, encode, new_id
 from proposals.models import Proposal
 
@@ -23,6 +23,8 @@ class Commit(models.Model):
     request_bytes = models.BinaryField(null=True, blank=True, help_text="What was or will be sent; fixed at the first claim")
     first_sent_at = models.DateTimeField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
+    holder = models.BigIntegerField(null=True, blank=True, help_text="The session that claimed it: see commits.presence")
+    holder_server_started_at = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(help_text="Backoff: not claimed earlier")
     code = models.CharField(max_length=64, blank=True)
     detail = models.TextField(blank=True)
@@ -37,6 +39,10 @@ class Commit(models.Model):
                 condition=(Q(state=CommitState.IN_FLIGHT) & Q(lease_until__isnull=False) & Q(request_bytes__isnull=False))
                 | (~Q(state=CommitState.IN_FLIGHT) & Q(lease_until__isnull=True)),
                 name="commits_lease_exactly_in_flight",
+            ),
+            models.CheckConstraint(
+                condition=Q(state=CommitState.IN_FLIGHT) | Q(holder__isnull=True, holder_server_started_at__isnull=True),
+                name="commits_holder_only_in_flight",
             ),
             models.CheckConstraint(
                 condition=(Q(state__in=[CommitState.SUCCEEDED, CommitState.FAILED]) & Q(settled_at__isnull=False))
@@ -100,8 +106,41 @@ class Receipt(models.Model):
     recorded_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["document"], name="commits_receipt_by_document")]
+        indexes = [
+            models.Index(fields=["document"], name="commits_receipt_by_document"),
+            # What landed otherwise than approved is rare, and asked for by reconciliation and by people.
+            models.Index(fields=["recorded_at"], condition=~Q(differences=[]), name="commits_receipt_that_differs"),
+        ]
 
     def __str__(self) -> str:
         """Return the document number."""
         return self.document
+
+
+class Breaker(models.Model):
+    """The circuit breaker of one connection, shared by all workers; a connection that never failed has none."""
+
+    connection = models.CharField(max_length=40, primary_key=True)
+    state = models.CharField(max_length=9, choices=BreakerState, default=BreakerState.CLOSED)
+    failure_count = models.PositiveIntegerField(default=0, help_text="Failures in a row")
+    opening_count = models.PositiveIntegerField(default=0, help_text="Openings in a row: each waits longer")
+    # Open: when one write may probe. Half open: until when that probe has time.
+    probe_at = models.DateTimeField(null=True, blank=True)
+    paused_until = models.DateTimeField(null=True, blank=True, help_text="The ERP asked to be left alone until then")
+    code = models.CharField(max_length=64, blank=True)
+    detail = models.TextField(blank=True)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=BreakerState.values), name="commits_breaker_state_known"),
+            models.CheckConstraint(
+                condition=(Q(state=BreakerState.CLOSED) & Q(probe_at__isnull=True))
+                | (~Q(state=BreakerState.CLOSED) & Q(probe_at__isnull=False)),
+                name="commits_breaker_probes_unless_closed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Return connection and state."""
+        return f"{self.connection}: {self.state}"

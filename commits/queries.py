@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.db import connection
 from django.db.models import Count, Min, Q, QuerySet
 
 from commits.models import Attempt, Commit
+from commits.presence import abandoned
 from commits.states import CommitState
 from identity.permissions import Permission, companies_with, require_permission
+from kernel.clock import now as clock_now
 from kernel.errors import NotVisible
 from kernel.ids import Prefix, decode
 
@@ -46,6 +49,39 @@ def lock_commit(key: UUID) -> Commit:
     if found is None:
         raise NotVisible(detail="There is no such commit.")
     return found
+
+
+DUE = """
+WITH shut AS (
+    SELECT connection FROM commits_breaker
+    WHERE paused_until > %(now)s OR (state <> 'closed' AND probe_at > %(now)s)
+)
+SELECT EXISTS (SELECT 1 FROM commits_commit WHERE state = 'in_flight' AND lease_until < %(now)s)
+    OR EXISTS (
+        SELECT 1 FROM commits_commit
+        WHERE state = 'queued' AND not_before <= %(overdue)s AND connection NOT IN (SELECT connection FROM shut)
+    )
+    OR EXISTS (
+        SELECT 1 FROM commits_commit
+        WHERE state = 'unknown' AND not_before <= %(now)s AND connection NOT IN (SELECT connection FROM shut)
+    )
+    OR EXISTS (
+        SELECT 1 FROM commits_commit JOIN commits_breaker AS probed USING (connection)
+        WHERE commits_commit.state = 'queued' AND probed.state <> 'closed' AND probed.probe_at <= %(now)s
+            AND commits_commit.connection NOT IN (SELECT connection FROM shut)
+    )
+"""
+# What was queued this moment has a wake-up of its own.
+OVERDUE = timedelta(seconds=1)
+
+
+def has_due_work() -> bool:
+    """Return whether anything waits that no wake-up was said for: a dead worker's claim, a pause that is over, an unknown outcome."""
+    now = clock_now()
+    with connection.cursor() as cursor:
+        cursor.execute(DUE, {"now": now, "overdue": now - OVERDUE})
+        (is_due,) = cursor.fetchone()
+    return bool(is_due) or bool(abandoned(limit=1))
 
 
 def depth(*, now: datetime) -> dict[str, object]:

@@ -34,6 +34,7 @@ class Claimed:
     preconditions: tuple[Precondition, ...] = field(repr=False)
     deadline: float
     state: CommitState = CommitState.IN_FLIGHT
+    connection: str = ""
 
     @property
     def is_repeated(self) -> bool:

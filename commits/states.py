@@ -36,3 +36,19 @@ TRANSITIONS: Transitions = {
     CommitState.SUCCEEDED: frozenset(),
     CommitState.FAILED: frozenset({CommitState.QUEUED}),
 }
+
+
+class BreakerState(TextChoices):
+    """Whether a connection is written to: `open` leaves it alone, `half_open` lets one write probe it."""
+
+    CLOSED = "closed", "Closed"
+    OPEN = "open", "Open"
+    HALF_OPEN = "half_open", "Half open"
+
+
+# A write that was under way when the breaker opened may still be answered: then the connection is well.
+BREAKER_TRANSITIONS: Transitions = {
+    BreakerState.CLOSED: frozenset({BreakerState.OPEN}),
+    BreakerState.OPEN: frozenset({BreakerState.HALF_OPEN, BreakerState.CLOSED}),
+    BreakerState.HALF_OPEN: frozenset({BreakerState.OPEN, BreakerState.CLOSED, BreakerState.HALF_OPEN}),
+}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from commits import services
 from kernel.clock import now
 
@@ -11,6 +13,21 @@ def run_commits(*_ids: str) -> str:
     return str(services.run(now=now))
 
 
+def recover() -> str:
+    """What is due is taken up: dead workers' claims, unknown outcomes, pauses that are over; called when a pulse finds any."""
+    return str(services.recover(now=now))
+
+
 def sweep() -> str:
     """What a lost wake-up, a dead worker or a lost answer left behind is taken up again; called every minute."""
     return str(services.sweep(now=now))
+
+
+def freeze_of_agent(agent_id: str) -> int:
+    """The queued commits of a suspended agent, named by its key, say that they wait."""
+    return services.freeze_of_agent(agent_id=UUID(agent_id), now=now())
+
+
+def release_of_agent(agent_id: str) -> int:
+    """The frozen commits of an agent that was resumed are due again."""
+    return services.release_of_agent(agent_id=UUID(agent_id), now=now())

@@ -20,6 +20,7 @@ class Process(StrEnum):
     OWNER = "owner"
     WEB = "web"
     WORKER = "worker"
+    BULK = "bulk"
     SEALER = "sealer"
     AUDITOR = "auditor"
 
@@ -41,9 +42,14 @@ ROLES = {
     Process.OWNER: Roles(None, None),
     Process.WEB: Roles(RUNTIME, LEDGER_READER),
     Process.WORKER: Roles(RUNTIME, LEDGER_WRITER),
+    # Reconciliation and exports read the ledger; only the commit worker writes to it.
+    Process.BULK: Roles(RUNTIME, LEDGER_READER),
     Process.SEALER: Roles(SEALER, LEDGER_READER),
     Process.AUDITOR: Roles(SEALER, LEDGER_READER),
 }
+
+# A write to the embedded ERP has a timeout like one to any other: below the lease, and the server rolls back what runs into it.
+LIMITS = {Process.WORKER: "-c statement_timeout=20s -c lock_timeout=10s"}
 
 
 def current_process() -> Process:
@@ -59,7 +65,7 @@ def database_settings(process: Process) -> dict[str, dict[str, Any]]:
     roles = ROLES[process]
     return {
         "default": _settings(urls[0], roles.action, process, test_name=f"test_countersign{ending}"),
-        "ledger": _settings(urls[1], roles.ledger, process, test_name=f"test_ledger{ending}"),
+        "ledger": _settings(urls[1], roles.ledger, process, test_name=f"test_ledger{ending}", limits=LIMITS.get(process, "")),
     }
 
 
@@ -80,10 +86,12 @@ def _urls() -> tuple[str, str]:
     return "postgresql://postgres@/countersign", "postgresql://postgres@/ledger"
 
 
-def _settings(url: str, role: str | None, process: Process, *, test_name: str) -> dict[str, Any]:
+def _settings(url: str, role: str | None, process: Process, *, test_name: str, limits: str = "") -> dict[str, Any]:
     parts = urlsplit(url)
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     host = options.pop("host", "") or parts.hostname or ""
+    if limits:
+        options["options"] = " ".join(filter(None, (options.get("options"), limits)))
     if process is Process.WEB:
         options["pool"] = {"min_size": 2, "max_size": 8, "timeout": 5}
     return {

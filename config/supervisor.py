@@ -1,4 +1,4 @@
-"""Start everything with one command and keep it running: PostgreSQL when none is given, set-up, web, worker, sealer.
+"""Start everything with one command and keep it running: PostgreSQL when none is given, set-up, web, worker, sealer, bulk.
 
 Children that die are started again after a growing pause; Ctrl-C or SIGTERM stops them, and PostgreSQL last. When this process
 itself is killed, the next start ends what it left running. Who is alive is told by file locks, which no death survives: this
@@ -43,6 +43,7 @@ class Child:
     name: str
     process: Process
     command: list[str]
+    cluster: str = "commit"
     running: subprocess.Popen[str] | None = None
     started_at: float = 0.0
     failures: int = 0
@@ -54,7 +55,12 @@ class Child:
             self.running = subprocess.Popen(
                 self.command,
                 cwd=PROJECT,
-                env={**os.environ, "COUNTERSIGN_PROCESS": self.process.value, "PYTHONUNBUFFERED": "1"},
+                env={
+                    **os.environ,
+                    "COUNTERSIGN_PROCESS": self.process.value,
+                    "COUNTERSIGN_CLUSTER": self.cluster,
+                    "PYTHONUNBUFFERED": "1",
+                },
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -148,6 +154,7 @@ def children(host: str, port: int, web_processes: int) -> list[Child]:
         Child("web", Process.WEB, web),
         Child("worker", Process.WORKER, [*manage, "qcluster"]),
         Child("sealer", Process.SEALER, [*manage, "audit_sealer"]),
+        Child("bulk", Process.BULK, [*manage, "qcluster"], cluster="bulk"),
     ]
 
 

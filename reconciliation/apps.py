@@ -14,9 +14,9 @@ class ReconciliationConfig(AppConfig):
     def ready(self) -> None:
         """Make kinds recordable and requests heard."""
         from audit.kinds import register_kinds
-        from kernel.queue import on_wake
+        from kernel.queue import Cluster, on_wake
         from reconciliation.events import CompensationEvent, ReconciliationEvent
 
         register_kinds(ReconciliationEvent)
         register_kinds(CompensationEvent)
-        on_wake("reconciliation_requested", "reconciliation.tasks.run_requested")
+        on_wake("reconciliation_requested", "reconciliation.tasks.run_requested", cluster=Cluster.BULK)

@@ -9,18 +9,20 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 import audit.services
 import proposals.services
 from audit.records import NewEvent
 from commits.crash_points import CrashPoint, crash_point
 from commits.events import CommitEvent
-from commits.models import Attempt, Commit
+from commits.models import Attempt, Breaker, Commit
+from commits.presence import hold
 from commits.records import Claimed
-from commits.services import statements
+from commits.services import breaker, statements
 from commits.services.backoff import backoff
 from commits.services.events import ACTOR, subject_of
+from commits.services.freezing import freeze
 from commits.services.verification import Finding, Verdict, verify
 from commits.states import TRANSITIONS, CommitState
 from kernel.transitions import advance
@@ -31,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 BATCH_LIMIT = 50
 LEASE_SECONDS = 120
-FROZEN_SECONDS = 60
 
 
 def claim(*, now: datetime, worker: str, limit: int = BATCH_LIMIT) -> list[Claimed]:
@@ -66,31 +67,54 @@ def _claim_singly(*, now: datetime, worker: str, limit: int) -> list[Claimed]:
 
 def _claim(scope: QuerySet[Commit], *, now: datetime, worker: str, limit: int) -> list[Claimed]:
     with transaction.atomic():
-        # Waiting for nobody: a proposal or commit that somebody holds is taken the next time round.
-        rows = list(
-            scope.filter(state=CommitState.QUEUED, not_before__lte=now)
-            .select_for_update(skip_locked=True, no_key=True, of=("self", "proposal"))
-            .select_related("proposal__agent")
-            .defer("proposal__facts", "proposal__rationale", "proposal__payload", "proposal__preconditions")
-            .order_by("not_before", "id")[:limit]
-        )
+        gates = breaker.gates(now=now)
+        due = scope.filter(state=CommitState.QUEUED, not_before__lte=now)
+        rows = _locked(due.exclude(connection__in=gates.shut) if gates.shut else due, limit)
+        probes = _probes(scope, gates, now=now)
+        rows += [row for _, row in probes]
         if not rows:
             return []
         verdicts = verify(rows, now=now)
         claimed = _start([row for row in rows if verdicts[row.pk].finding is Finding.CLEARED], verdicts, now=now, worker=worker)
-        _freeze([row for row in rows if verdicts[row.pk].finding is Finding.FROZEN], verdicts, now=now)
+        frozen = [(row, verdicts[row.pk]) for row in rows if verdicts[row.pk].finding is Finding.FROZEN]
+        freeze([(row, verdict.code, verdict.reason) for row, verdict in frozen], now=now)
         for row in rows:
             if verdicts[row.pk].finding in (Finding.REFUSED, Finding.VOIDED):
                 _refuse(row, verdicts[row.pk], now=now)
+        for open_breaker, row in probes:
+            if verdicts[row.pk].finding is Finding.CLEARED:
+                breaker.begin_probe(open_breaker, now=now)
         crash_point(CrashPoint.IN_CLAIM)
     return claimed
+
+
+def _locked(due: QuerySet[Commit], limit: int) -> list[Commit]:
+    """Return the oldest of these, locked; waiting for nobody: one that somebody holds is taken the next time round."""
+    return list(
+        due.select_for_update(skip_locked=True, no_key=True, of=("self", "proposal"))
+        .select_related("proposal__agent")
+        .defer("proposal__facts", "proposal__rationale", "proposal__payload", "proposal__preconditions")
+        .order_by("not_before", "id")[:limit]
+    )
+
+
+def _probes(scope: QuerySet[Commit], gates: breaker.Gates, *, now: datetime) -> list[tuple[Breaker, Commit]]:
+    """Return one commit for each connection whose open breaker may be probed, with the breaker, both locked."""
+    found = []
+    for connection in gates.probed:
+        open_breaker = breaker.lock_probe(connection, now=now)
+        if open_breaker is None:
+            continue
+        waiting = Q(not_before__lte=now) | Q(code__in=breaker.OUTAGE_CODES)
+        found += [(open_breaker, row) for row in _locked(scope.filter(waiting, state=CommitState.QUEUED, connection=connection), 1)]
+    return found
 
 
 def _start(rows: Sequence[Commit], verdicts: Mapping[UUID, Verdict], *, now: datetime, worker: str) -> list[Claimed]:
     if not rows:
         return []
-    deadline = time.monotonic() + LEASE_SECONDS
-    numbers = statements.start([row.pk for row in rows], lease_until=now + timedelta(seconds=LEASE_SECONDS), now=now)
+    deadline, lease_until = time.monotonic() + LEASE_SECONDS, now + timedelta(seconds=LEASE_SECONDS)
+    numbers = statements.start([row.pk for row in rows], lease_until=lease_until, holder=hold(), now=now)
     Attempt.objects.bulk_create([Attempt(commit=row, number=numbers[row.pk], worker=worker, started_at=now) for row in rows])
     record_outcomes([NewOutcome(proposal_id=row.proposal_id, status=OutcomeStatus.IN_FLIGHT) for row in rows], now=now)
     audit.services.record_many(
@@ -118,36 +142,10 @@ def _start(rows: Sequence[Commit], verdicts: Mapping[UUID, Verdict], *, now: dat
             params=verdicts[row.pk].params,
             preconditions=verdicts[row.pk].preconditions,
             deadline=deadline,
+            connection=row.connection,
         )
         for row in rows
     ]
-
-
-def _freeze(rows: Sequence[Commit], verdicts: Mapping[UUID, Verdict], *, now: datetime) -> None:
-    """Leave the commits of suspended agents where they are; the event is recorded once, not at every look."""
-    if not rows:
-        return
-    verdict = verdicts[rows[0].pk]
-    statements.freeze(
-        [row.pk for row in rows],
-        code=verdict.code,
-        detail=verdict.reason,
-        not_before=now + timedelta(seconds=FROZEN_SECONDS),
-    )
-    audit.services.record_many(
-        [
-            NewEvent(
-                kind=CommitEvent.FROZEN,
-                actor=ACTOR,
-                subject=subject_of(row.proposal, row),
-                now=now,
-                outcome={"status": "frozen", "code": verdict.code},
-                action_digest=row.proposal.payload_digest,
-            )
-            for row in rows
-            if row.code != verdict.code
-        ]
-    )
 
 
 def _refuse(row: Commit, verdict: Verdict, *, now: datetime) -> None:

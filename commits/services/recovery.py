@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from commits.models import Commit
-from commits.records import Claimed, Counts, Settlement
-from commits.services import statements
+from commits.presence import abandoned
+from commits.records import DETAIL_LENGTH_MAX, Claimed, Counts, Settlement
+from commits.services import breaker, statements
 from commits.services.backoff import backoff
 from commits.services.claiming import BATCH_LIMIT
 from commits.services.landing import landed, lost
@@ -30,16 +32,23 @@ ATTEMPTS_MAX = 8
 
 
 def expire_leases(*, now: datetime) -> Counts:
-    """Commits whose worker did not come back within its lease are unknown, to be looked up by key."""
+    """Commits whose worker is gone, or did not come back within its lease, are unknown, to be looked up by key."""
     counts = Counts()
     for _ in range(BATCHES_MAX):
-        rows = _unsettled().filter(state=CommitState.IN_FLIGHT, lease_until__lt=now).order_by("lease_until")[:BATCH_LIMIT]
-        settlements = [lost(claim_of(row), code="lease_expired", detail="The worker did not come back.", now=now) for row in rows]
+        gone = abandoned(limit=BATCH_LIMIT)
+        taken = Q(lease_until__lt=now) | Q(pk__in=gone) if gone else Q(lease_until__lt=now)
+        rows = _unsettled().filter(taken, state=CommitState.IN_FLIGHT).order_by("lease_until")[:BATCH_LIMIT]
+        settlements = [_taken_over(row, is_gone=row.pk in gone, now=now) for row in rows]
         moved = settle(settlements, now=now)
         counts.add(moved)
         if not moved.unknown:
             break
     return counts
+
+
+def _taken_over(row: Commit, *, is_gone: bool, now: datetime) -> Settlement:
+    code, detail = ("worker_gone", "The worker ended.") if is_gone else ("lease_expired", "The worker did not come back.")
+    return replace(lost(claim_of(row), code=code, detail=detail, now=now), has_answered=None)
 
 
 def resolve_unknown(*, now: datetime) -> Counts:
@@ -49,8 +58,11 @@ def resolve_unknown(*, now: datetime) -> Counts:
     from time to time, because a slow ERP may still show it.
     """
     counts = Counts()
+    gates = breaker.gates(now=now)
+    shut = gates.shut - set(gates.probed)
     for _ in range(BATCHES_MAX):
-        rows = _unsettled().filter(state=CommitState.UNKNOWN, not_before__lte=now).order_by("not_before", "id")[:BATCH_LIMIT]
+        due = _unsettled().filter(state=CommitState.UNKNOWN, not_before__lte=now).exclude(connection__in=shut)
+        rows = due.order_by("not_before", "id")[:BATCH_LIMIT]
         claims = [claim_of(row) for row in rows]
         if not claims:
             break
@@ -75,6 +87,7 @@ def claim_of(row: Commit) -> Claimed:
         preconditions=(),
         deadline=0.0,
         state=CommitState(row.state),
+        connection=row.connection,
     )
 
 
@@ -86,9 +99,10 @@ def _resolve(company: str, claims: Sequence[Claimed], *, now: datetime) -> Count
     try:
         connector = connector_for(company)
         found = connector.find_many([item.commit_id for item in claims])
-    except Exception:
+    except Exception as error:
         logger.exception("unknown commits of %s could not be looked up", company)
         _postpone(claims, now=now)
+        breaker.note_failure(claims[0].connection, code=getattr(error, "code", "erp_error"), detail=str(error)[:DETAIL_LENGTH_MAX], now=now)
         return Counts()
     settlements = landed(connector, [(item, found[item.commit_id]) for item in claims if item.commit_id in found], now=now)
     unread = [item for item in settlements if item.to is CommitState.UNKNOWN]

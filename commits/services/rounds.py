@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from commits.models import Commit
 from commits.records import Counts
+from commits.services import breaker
 from commits.services.claiming import BATCH_LIMIT, claim
 from commits.services.opening import open_commits
 from commits.services.recovery import expire_leases, resolve_unknown
@@ -34,7 +35,9 @@ def run_round(*, now: Clock, worker: str, since: datetime | None, limit: int = B
     claimed = claim(now=now(), worker=worker, limit=limit)
     counts.claimed = len(claimed)
     if claimed:
-        counts.add(settle(send(claimed, now=now()), now=now()))
+        settlements = send(claimed, now=now())
+        counts.add(settle(settlements, now=now()))
+        breaker.observe(settlements, now=now())
     return counts
 
 
@@ -56,12 +59,17 @@ def run(*, now: Clock, is_complete: bool = False, budget_seconds: float = BUDGET
     return total
 
 
-def sweep(*, now: Clock) -> Counts:
-    """Expired leases were taken over, unknown outcomes looked up, and everything that is due was committed."""
+def recover(*, now: Clock, is_complete: bool = False) -> Counts:
+    """Dead workers' claims were taken over, unknown outcomes looked up, and what is due was committed."""
     total = expire_leases(now=now())
     total.add(resolve_unknown(now=now()))
-    total.add(run(now=now, is_complete=True))
+    total.add(run(now=now, is_complete=is_complete))
     return total
+
+
+def sweep(*, now: Clock) -> Counts:
+    """What a lost wake-up or anything else left behind was taken up again, however long ago it was approved."""
+    return recover(now=now, is_complete=True)
 
 
 def worker_name() -> str:
@@ -70,4 +78,5 @@ def worker_name() -> str:
 
 
 def _is_due(now: datetime) -> bool:
-    return Commit.objects.filter(state=CommitState.QUEUED, not_before__lte=now).exists()
+    due = Commit.objects.filter(state=CommitState.QUEUED, not_before__lte=now)
+    return due.exclude(connection__in=breaker.gates(now=now).shut).exists()

@@ -43,6 +43,7 @@ SINCE = "AND proposal.decided_at >= %(since)s"
 START = """
 UPDATE commits_commit AS started
 SET state = 'in_flight', attempt_number = started.attempt_number + 1, lease_until = %(lease_until)s,
+    holder = %(holder)s, holder_server_started_at = pg_postmaster_start_time(),
     first_sent_at = coalesce(started.first_sent_at, %(now)s),
     request_bytes = coalesce(started.request_bytes, proposal.action_bytes), code = '', detail = '', is_retryable = false
 FROM proposals_proposal AS proposal
@@ -52,7 +53,8 @@ RETURNING started.id, started.attempt_number
 
 SETTLE = """
 UPDATE commits_commit AS settled
-SET state = ending.state, lease_until = NULL, code = ending.code, detail = ending.detail, is_retryable = ending.is_retryable,
+SET state = ending.state, lease_until = NULL, holder = NULL, holder_server_started_at = NULL, code = ending.code,
+    detail = ending.detail, is_retryable = ending.is_retryable,
     not_before = coalesce(ending.not_before, settled.not_before),
     settled_at = CASE WHEN ending.state IN ('succeeded', 'failed') THEN %(now)s ELSE NULL END
 FROM unnest(%(ids)s::uuid[], %(numbers)s::int[], %(origins)s::text[], %(states)s::text[], %(codes)s::text[], %(details)s::text[],
@@ -99,11 +101,11 @@ def insert_commits(*, commits: Sequence[UUID], proposals: Sequence[UUID], connec
         return [row[0] for row in cursor.fetchall()]
 
 
-def start(ids: Sequence[UUID], *, lease_until: datetime, now: datetime) -> dict[UUID, int]:
-    """Move queued commits in flight and return the attempt number each got."""
+def start(ids: Sequence[UUID], *, lease_until: datetime, holder: int, now: datetime) -> dict[UUID, int]:
+    """Move queued commits in flight under this session's presence and return the attempt number each got."""
     require_transition(CommitState.QUEUED, CommitState.IN_FLIGHT)
     with connection.cursor() as cursor:
-        cursor.execute(START, {"ids": list(ids), "lease_until": lease_until, "now": now})
+        cursor.execute(START, {"ids": list(ids), "lease_until": lease_until, "holder": holder, "now": now})
         return dict(cursor.fetchall())
 
 
