@@ -190,13 +190,18 @@ RATE_TOOL = quota("tool", "COUNTERSIGN_RATE_TOOL", "600/60")
 RATE_REFUSED = quota("refused", "COUNTERSIGN_RATE_REFUSED", "60/300")
 
 # Background work: tasks are wake-ups, domain rows are the truth (docs/architecture.md) ------------------------------------
+CLUSTER = os.environ.get("COUNTERSIGN_CLUSTER", "commit")
+if CLUSTER not in {"commit", "bulk"}:
+    raise SystemExit(f"COUNTERSIGN_CLUSTER={CLUSTER!r} is neither commit nor bulk.")
+IS_BULK = CLUSTER == "bulk"
 Q_CLUSTER = {
-    "name": os.environ.get("COUNTERSIGN_CLUSTER", "commit"),
+    "name": CLUSTER,
     "orm": "default",
     "broker_class": "kernel.queue.SkipLockedBroker",
-    "workers": int(os.environ.get("COUNTERSIGN_WORKERS", "2")),
-    "timeout": 60,
-    "retry": 300,
+    "workers": int(os.environ.get("COUNTERSIGN_BULK_WORKERS", "1") if IS_BULK else os.environ.get("COUNTERSIGN_WORKERS", "2")),
+    # A task that is killed by its timeout has cost nothing but time; a night over a million documents takes minutes.
+    "timeout": 6 * 3600 if IS_BULK else 60,
+    "retry": 7 * 3600 if IS_BULK else 300,
     "ack_failures": True,
     "max_attempts": 1,
     "catch_up": False,
