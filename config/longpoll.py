@@ -15,6 +15,9 @@ from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs
 
+from kernel.clock import now
+from kernel.waiting import looked_at_again
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -85,7 +88,7 @@ class LongPoll:
 
     async def _settled_answer(self, scope: MutableMapping[str, Any], seconds: int, gone: asyncio.Task[None]) -> _Answer | None:
         """Return the answer to send on, or None when nobody is there to take it."""
-        deadline = monotonic() + seconds
+        deadline, first_look = monotonic() + seconds, now()
         first = answer = await self._ask(scope)
         pause = self.first_pause
         while not answer.is_settled and answer.header(b"etag") == first.header(b"etag"):
@@ -96,7 +99,9 @@ class LongPoll:
             if gone.done():
                 return None
             pause = min(pause * 1.5, self.longest_pause)
-            answer = await self._ask(scope)
+            # Its proof of possession was used up by the first look; the context reaches the thread that Django runs in.
+            with looked_at_again(first_look):
+                answer = await self._ask(scope)
         return answer
 
     async def _ask(self, scope: MutableMapping[str, Any]) -> _Answer:

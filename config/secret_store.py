@@ -31,6 +31,17 @@ def secret(name: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(48
     return path.read_text(encoding="utf-8").strip()
 
 
+def secret_file(name: str, make: Callable[[], str]) -> Path | None:
+    """Return the file that holds the secret, for a reader that notices when it changes; None when it stands in the environment."""
+    variable = f"COUNTERSIGN_{name.upper()}"
+    if mounted := os.environ.get(f"{variable}_FILE"):
+        return Path(mounted)
+    if os.environ.get(variable):
+        return None
+    secret(name, make)
+    return SECRETS / name
+
+
 def new_token_signing_key() -> str:
     """Return a new P-256 private key as PEM, for signing access tokens with ES256."""
     return _pem(ec.generate_private_key(ec.SECP256R1()))

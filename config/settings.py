@@ -9,9 +9,11 @@ from csp.constants import NONE, SELF
 
 from config.databases import Process, current_process, database_settings
 from config.paths import CHECKPOINTS, DATA, PROJECT
-from config.secret_store import new_checkpoint_signing_key, new_token_signing_key, secret
+from config.secret_store import new_checkpoint_signing_key, new_token_signing_key, secret, secret_file
 from gateway.addresses import AllowList, parse_allow_list
 from limits.quotas import Quota, parse_quota
+from kernel.errors import DomainError
+from kernel.money import Money
 
 PROCESS = current_process()
 BASE_DIR = PROJECT
@@ -27,12 +29,29 @@ def flag(name: str, default: bool) -> bool:
     raise SystemExit(f"{name}={text!r} is neither on nor off.")
 
 
+def number(name: str, default: int, *, low: int, high: int) -> int:
+    """Return a whole number from a variable; one outside the range is refused."""
+    text = os.environ.get(name, str(default))
+    if not text.isascii() or not text.isdecimal() or not low <= int(text) <= high:
+        raise SystemExit(f"{name}={text!r} is not a whole number from {low} to {high}.")
+    return int(text)
+
+
 def allow_list(name: str) -> AllowList:
     """Return the hosts and networks listed in a variable, separated by commas."""
     try:
         return parse_allow_list(os.environ.get(name, "").split(","))
     except ValueError as error:
         raise SystemExit(f"{name}: {error}.") from error
+
+
+def minor_amounts(name: str, default: str) -> dict[str, int]:
+    """Return amounts by currency, in minor units, from a variable like EUR=100.00,USD=100.00."""
+    try:
+        pairs = [part.strip().split("=") for part in os.environ.get(name, default).split(",") if part.strip()]
+        return {currency: abs(Money.parse(text, currency).minor) for currency, text in pairs}
+    except (DomainError, ValueError) as error:
+        raise SystemExit(f"{name}: {getattr(error, 'detail', '') or error}; expected amounts like EUR=100.00,USD=100.00.") from error
 
 
 def quota(name: str, variable: str, default: str) -> Quota | None:
@@ -151,9 +170,13 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 EMAIL_BACKEND = os.environ.get("COUNTERSIGN_EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 
 # Agents ---------------------------------------------------------------------------------------------------------------
-TOKEN_SIGNING_KEY = secret("token_signing_key", make=new_token_signing_key)
+# A ring of keys in a file that every process watches; a key given by value in the environment can't be rotated without a restart.
+TOKEN_SIGNING_KEY_FILE = secret_file("token_signing_key", make=new_token_signing_key)
+TOKEN_SIGNING_KEY = "" if TOKEN_SIGNING_KEY_FILE else secret("token_signing_key")
+TOKEN_SIGNING_KEY_DAYS = number("COUNTERSIGN_TOKEN_SIGNING_KEY_DAYS", 90, low=1, high=3650)
 TOKEN_LIFETIME_SECONDS = 300
 ASSERTION_LIFETIME_SECONDS = 300
+PROOF_LIFETIME_SECONDS = number("COUNTERSIGN_PROOF_LIFETIME_SECONDS", 60, low=10, high=300)
 PROPOSAL_LIFETIME_HOURS = int(os.environ.get("COUNTERSIGN_PROPOSAL_LIFETIME_HOURS", "168"))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 
@@ -212,6 +235,9 @@ Q_CLUSTER = {
     "guard_cycle": 0.5,
     "label": "Background work",
 }
+
+# Reconciliation: above these amounts it takes two people to close a break; in other currencies it always does -----------------
+WRITE_OFF_LIMITS_MINOR = minor_amounts("COUNTERSIGN_WRITE_OFF_LIMITS", "EUR=100.00,USD=100.00")
 
 # Evidence ---------------------------------------------------------------------------------------------------------------
 AUDIT_CHECKPOINT_DIR = CHECKPOINTS

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar
 
+from identity.tokens.challenges import BEARER, challenge
+from identity.tokens.resources import Resource
 from kernel.errors import DomainError, PermissionRefused, StateConflict
 from kernel.verdicts import Refused
 
@@ -89,19 +92,28 @@ class GrantRefused(Refused):
     title = "No grant covers this"
 
 
+@dataclass(eq=False)
 class TokenInvalid(DomainError):
-    """The access token is not one of ours, is malformed or does not fit the way it is presented."""
+    """The access token is not one of ours, is malformed or does not fit the way it is presented.
+
+    `resource` and `scheme` say at which door and how it was tried, `agent` whose token it is, where that is known: whoever presented
+    it has not proved to be that agent.
+    """
 
     code = "token_invalid"
     status = HTTPStatus.UNAUTHORIZED
     title = "The access token is not valid"
     is_security_denial = True
-    challenge: ClassVar[str] = "invalid_token"
+    oauth_error: ClassVar[str] = "invalid_token"
+
+    resource: Resource = Resource.API
+    scheme: str = BEARER
+    agent: str = ""
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the header that a 401 answer must carry (RFC 6750)."""
-        return {"WWW-Authenticate": f'Bearer realm="countersign", error="{self.challenge}", error_description="{self.title}"'}
+        """Return the header that a 401 answer must carry (RFC 6750, RFC 9449, RFC 9728)."""
+        return {"WWW-Authenticate": challenge(self.resource, scheme=self.scheme, error=self.oauth_error, description=self.title)}
 
 
 class TokenExpired(TokenInvalid):
@@ -111,6 +123,35 @@ class TokenExpired(TokenInvalid):
     title = "The access token has expired"
     retryable = False
     is_security_denial = False
+
+
+class TokenBindingMismatch(TokenInvalid):
+    """A token bound to a key is presented without that key, or one that is not bound as if it were."""
+
+    code = "token_binding"
+    title = "The access token is bound to a key in another way"
+
+
+class ProofInvalid(TokenInvalid):
+    """The DPoP proof is missing, malformed, not signed by its key, or made for another request or token."""
+
+    code = "proof_invalid"
+    title = "The DPoP proof is not valid"
+    oauth_error = "invalid_dpop_proof"
+
+
+class ProofReplayed(ProofInvalid):
+    """The DPoP proof was used before: each request needs a new one with a new `jti`."""
+
+    code = "proof_replayed"
+    title = "The DPoP proof was used before"
+
+
+class ContentDigestInvalid(ProofInvalid):
+    """The DPoP proof says another digest than that of the body, or none although this agent's proofs must cover the body."""
+
+    code = "content_digest_invalid"
+    title = "The DPoP proof does not cover this body"
 
 
 class TokenScopeMismatch(DomainError):

@@ -14,6 +14,7 @@ class IdentityEvent(StrEnum):
     AGENT_RESUMED = "agent:resumed"
     AGENT_RENEWED = "agent:renewed"
     AGENT_EDITED = "agent:edited"
+    AGENT_TOKEN_TERMS_CHANGED = "agent:token_terms_changed"  # noqa: S105  a kind of event, not a secret
     AGENT_DECOMMISSIONED = "agent:decommissioned"
     AGENT_REFUSED = "agent:refused"
 
@@ -28,6 +29,9 @@ class IdentityEvent(StrEnum):
 
     TOKEN_ISSUED = "token:issued"  # noqa: S105  a kind of event, not a secret
     TOKEN_REFUSED = "token:refused"  # noqa: S105  a kind of event, not a secret
+    TOKEN_REVOKED = "token:revoked"  # noqa: S105  a kind of event, not a secret
+    TOKEN_INTROSPECTED = "token:introspected"  # noqa: S105  a kind of event, not a secret
+    TOKEN_SIGNING_KEY_ROTATED = "token:signing_key_rotated"  # noqa: S105  a kind of event, not a secret
 
     USER_ROLE_ASSIGNED = "user:role_assigned"
     USER_ROLE_REVOKED = "user:role_revoked"

@@ -17,7 +17,7 @@ from kernel.verdicts import Allowed, Denied, Verdict
 if TYPE_CHECKING:
     from gateway.catalogue import Effect
     from identity.models import Agent, Grant
-    from identity.principals import AgentPrincipal
+    from identity.principals import TokenDetail
 
 # Kinds of thing a token may be narrowed to, and where the effect names it.
 RESOURCE_KINDS = ("vendor", "customer", "item", "account", "cost_centre")
@@ -111,16 +111,16 @@ def check_bounds(grant: Grant | None, bounds: Bounds, now: datetime) -> Verdict:
 
 
 def check_grant(
-    *, grant: Grant | None, principal: AgentPrincipal, effect: Effect | None = None, usage: Usage | None = None, now: datetime
+    *, grant: Grant | None, detail: TokenDetail, effect: Effect | None = None, usage: Usage | None = None, now: datetime
 ) -> Verdict:
-    """Return whether the grant and the token allow this effect now, given what was proposed before.
+    """Return whether the grant and the token's detail allow this effect now, given what was proposed before.
 
     A read has no effect and no usage: then only the grant's state, dates and companies count.
     """
-    verdict = check_bounds(grant, principal, now)
+    verdict = check_bounds(grant, detail, now)
     if isinstance(verdict, Denied) or grant is None or effect is None:
         return verdict
-    for check in (_check_constraints(grant, effect), _check_token(principal, effect), _check_ceilings(grant, effect, usage)):
+    for check in (_check_constraints(grant, effect), _check_token(detail, effect), _check_ceilings(grant, effect, usage)):
         if isinstance(check, Denied):
             return check
     return Allowed()
@@ -139,19 +139,19 @@ def _check_constraints(grant: Grant, effect: Effect) -> Verdict:
     return Allowed()
 
 
-def _check_token(principal: AgentPrincipal, effect: Effect) -> Verdict:
+def _check_token(detail: TokenDetail, effect: Effect) -> Verdict:
     amount = abs(effect.amount.minor)
-    if principal.ceiling_minor is not None and amount > principal.ceiling_minor:
-        return _above("ceiling_token", "The amount", amount, principal.ceiling_minor, principal.currency)
-    if not principal.resource:
+    if detail.ceiling_minor is not None and amount > detail.ceiling_minor:
+        return _above("ceiling_token", "The amount", amount, detail.ceiling_minor, detail.currency)
+    if not detail.resource:
         return Allowed()
-    kind, _, name = principal.resource.partition(":")
+    kind, _, name = detail.resource.partition(":")
     named = {"account": ", ".join(effect.accounts), "cost_centre": effect.cost_centre}.get(kind, effect.counterparty)
     if named != name:
         return Denied(
             "token_resource",
-            f"The token is for {principal.resource} only; this concerns {kind}:{named or 'none'}.",
-            principal.resource,
+            f"The token is for {detail.resource} only; this concerns {kind}:{named or 'none'}.",
+            detail.resource,
             observed=f"{kind}:{named}",
         )
     return Allowed()

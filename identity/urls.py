@@ -8,6 +8,10 @@ from identity.tokens import views
 
 urlpatterns: list[URLPattern] = [
     path("oauth/token", views.token, name="oauth_token"),
+    path("oauth/revoke", views.revoke, name="oauth_revoke"),
+    path("oauth/introspect", views.introspect, name="oauth_introspect"),
     path(".well-known/jwks.json", views.key_set, name="oauth_key_set"),
     path(".well-known/oauth-authorization-server", views.metadata, name="oauth_metadata"),
+    path(".well-known/oauth-protected-resource", views.resource_metadata, name="oauth_resource_metadata"),
+    path(".well-known/oauth-protected-resource/<str:resource>", views.resource_metadata, name="oauth_named_resource_metadata"),
 ]

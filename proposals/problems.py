@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 
 import audit.services
 from audit.records import Subject
+from identity.errors import ProofInvalid, TokenBindingMismatch, TokenInvalid
 from identity.events import IdentityEvent
 from identity.principals import AgentPrincipal
 from identity.tokens.access import read_token
@@ -25,7 +26,6 @@ from kernel.canonical import canonical_bytes
 from kernel.clock import now
 from kernel.context import current_origin
 from kernel.errors import DomainError, NotCanonical
-from kernel.ids import Prefix, encode
 from proposals.events import ProposalEvent, ReadEvent
 
 PROBLEM_TYPE = "application/problem+json"
@@ -109,14 +109,15 @@ def refuse_and_record(
     tool: str = "",
     company: str = "",
     idempotency_key: str = "",
+    about: str = "",
 ) -> Problem:
     """Record one refused attempt, in a transaction of its own, and return its problem document.
 
-    Call it after the refused transaction has rolled back.
+    Call it after the refused transaction has rolled back. `about` names the agent whose chain it belongs to, where that is not the actor.
     """
     subject = Subject(
         kind="agent",
-        id=actor.id,
+        id=about or actor.id,
         tool=_name(tool),
         company=_name(company),
         idempotency_key=idempotency_key,
@@ -132,7 +133,9 @@ def _name(text: str) -> str:
 
 def _record_refusal(view: APIView | None, request: Request | None, problem: Problem, error: DomainError | None) -> None:
     refusal = error or _FrameworkRefusal.of(problem)
-    knocker = _knocker(request)
+    # Whoever has a token but not the key it is bound to is not that token's agent.
+    is_stolen = isinstance(error, ProofInvalid | TokenBindingMismatch)
+    knocker = None if is_stolen else _knocker(request)
     if knocker is None and error is None:
         return  # nobody knocked with a token: there is no attempt of anybody to record
     kind: str | None = getattr(view, "refusal_kind", None)
@@ -142,7 +145,9 @@ def _record_refusal(view: APIView | None, request: Request | None, problem: Prob
         kind = ReadEvent.REFUSED if knocker else IdentityEvent.TOKEN_REFUSED
     actor, asked = knocker or (UNKNOWN, {})
     key = request.headers.get("Idempotency-Key", "") if request is not None and kind == ProposalEvent.REFUSED else ""
-    refuse_and_record(refusal, actor=actor, kind=kind, now=now(), idempotency_key=key, **asked, **_asked(request, known=asked))
+    asked |= _asked(request, known=asked)
+    about = error.agent if isinstance(error, TokenInvalid) else ""
+    refuse_and_record(refusal, actor=actor, kind=kind, now=now(), idempotency_key=key, about=about, **asked)
 
 
 class _FrameworkRefusal(DomainError):
@@ -173,8 +178,9 @@ def holder_of(authorization: str, at: datetime) -> tuple[Actor, dict[str, str]] 
         token = read_token(authorization.partition(" ")[2].strip(), at)
     except DomainError:
         return None
-    actor = Actor(ActorKind.AGENT, encode(Prefix.AGENT, token.agent_id), credential=token.credential_thumbprint)
-    return actor, {"tool": token.detail.tool, "company": token.detail.company}
+    actor = Actor(ActorKind.AGENT, token.public_agent_id, credential=token.credential_thumbprint)
+    named = token.details[0] if len(token.details) == 1 else None
+    return actor, {"tool": named.tool, "company": named.company} if named else {}
 
 
 def _asked(request: Request | None, *, known: Mapping[str, str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from gateway.errors import UnknownTool
 from gateway.preconditions import Precondition
 from identity.models import Agent, Grant
 from identity.policies import Usage, agent_standing, check_grant
-from identity.principals import AgentPrincipal
+from identity.principals import TokenDetail
 from identity.states import AgentState, GrantState
 from kernel.canonical import digest_of_bytes, parse_json
 from kernel.errors import DomainError
@@ -176,12 +176,12 @@ def _check_grant(proposal: Proposal, facts: _Facts, *, params: Mapping[str, obje
         raise _Stop(Finding.VOIDED, "grant_missing", "The agent no longer has an active grant for this tool.")
     effect = _effect(proposal, params)
     usage = _without_own(facts.usages[proposal.agent_id, proposal.tool, proposal.currency], proposal, now=now)
-    principal = _principal(proposal, grant)
-    verdict = check_grant(grant=grant, principal=principal, effect=effect, usage=usage, now=now)
+    detail = _detail(proposal, grant)
+    verdict = check_grant(grant=grant, detail=detail, effect=effect, usage=usage, now=now)
     if isinstance(verdict, Denied):
         # The sums above count later submissions too; what came first decides whether this one fitted.
         usage = _earlier_usage(proposal, now=now)
-        verdict = check_grant(grant=grant, principal=principal, effect=effect, usage=usage, now=now)
+        verdict = check_grant(grant=grant, detail=detail, effect=effect, usage=usage, now=now)
     if isinstance(verdict, Denied):
         raise _Stop(Finding.VOIDED, verdict.code, verdict.reason)
 
@@ -199,21 +199,9 @@ def _effect(proposal: Proposal, params: Mapping[str, object]) -> Effect:
     )
 
 
-def _principal(proposal: Proposal, grant: Grant) -> AgentPrincipal:
-    """Return the agent as it would stand at the door with a token for exactly this write."""
-    return AgentPrincipal(
-        agent_id=proposal.agent_id,
-        agent_name=proposal.agent.name,
-        action="propose",
-        tool=proposal.tool,
-        company=proposal.company,
-        resource="",
-        ceiling_minor=None,
-        currency=proposal.currency,
-        grant_id=grant.pk,
-        credential_thumbprint=proposal.credential_thumbprint,
-        token_id="",
-    )
+def _detail(proposal: Proposal, grant: Grant) -> TokenDetail:
+    """Return what a token for exactly this write would be for."""
+    return TokenDetail("propose", proposal.tool, proposal.company, grant.pk, currency=proposal.currency)
 
 
 def _without_own(usage: Usage, proposal: Proposal, *, now: datetime) -> Usage:

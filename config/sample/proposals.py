@@ -9,7 +9,7 @@ from typing import Any
 
 from config.sample.agents import AGENTS
 from identity.models import Agent
-from identity.principals import AgentPrincipal
+from identity.principals import AgentPrincipal, TokenDetail
 from identity.queries import open_grant
 from proposals.body import ProposeBody
 from proposals.models import Proposal
@@ -160,13 +160,7 @@ def _principal(agent: Agent, action: Any, tool: str) -> AgentPrincipal:
     return AgentPrincipal(
         agent_id=agent.pk,
         agent_name=agent.name,
-        action=action,
-        tool=tool,
-        company=COMPANY,
-        resource="",
-        ceiling_minor=None,
-        currency=grant.currency,
-        grant_id=grant.pk,
+        details=(TokenDetail(action, tool, COMPANY, grant.pk),),
         credential_thumbprint=agent.credentials.get().thumbprint,
         token_id="sample",  # noqa: S106  not a secret: the id a token would have had
     )

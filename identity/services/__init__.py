@@ -22,8 +22,12 @@ from identity.services.people import (
     remove_group_member,
     revoke_role,
 )
+from identity.services.proving import forget_expired_assertions
 from identity.services.reviews import suspend_unreviewed
-from identity.services.tokens import IssuedToken, forget_expired_assertions, issue_token
+from identity.services.signing_keys import rotate_signing_key, rotate_signing_key_by_age
+from identity.services.token_questions import introspect_token, revoke_token
+from identity.services.token_terms import set_token_terms
+from identity.services.tokens import IssuedToken, issue_token
 
 __all__ = [
     "GrantTerms",
@@ -37,6 +41,7 @@ __all__ = [
     "decommission_agent",
     "edit_agent",
     "forget_expired_assertions",
+    "introspect_token",
     "issue_grant",
     "issue_token",
     "record_account_change",
@@ -48,6 +53,10 @@ __all__ = [
     "revoke_credential",
     "revoke_grant",
     "revoke_role",
+    "revoke_token",
+    "rotate_signing_key",
+    "rotate_signing_key_by_age",
+    "set_token_terms",
     "suspend_agent",
     "suspend_unreviewed",
 ]

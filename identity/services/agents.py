@@ -12,7 +12,7 @@ from django.db import transaction
 from audit.services import record
 from identity.errors import AgentUnaccountable, DutiesConflict, ReviewOverdue
 from identity.events import IdentityEvent
-from identity.models import Agent, Role
+from identity.models import Agent, Role, TokenBinding
 from identity.permissions import Permission, permissions_of, require_permission
 from identity.queries import companies_as, companies_by_person, missing_accountability, person
 from identity.services.guards import (
@@ -52,11 +52,13 @@ def register_agent(
     now: datetime,
     model_version: str = "",
     acts_for: Iterable[int] = (),
+    token_binding: str = TokenBinding.DPOP,
 ) -> Agent:
     """The agent exists as a draft: it has an owner and a sponsor, two different people, and can do nothing yet.
 
     A person registers agents of their own; an administrator registers them for any agent owner of the same companies. The sponsor has
     a role in each of the agent's companies. `acts_for` lists the people it may name as having asked: nobody unless told otherwise.
+    Its tokens are bound to a key unless `token_binding` says "bearer", the downgrade that its page shows.
     """
     with transaction.atomic():
         registrar = acting_person(actor)
@@ -87,6 +89,7 @@ def register_agent(
             model_version=model_version.strip(),
             acts_for=represented,
             expires_on=expires_on,
+            token_binding=TokenBinding(token_binding),
             created_by=registrar,
             last_edited_by=registrar,
             created_at=now,
@@ -104,6 +107,7 @@ def register_agent(
                 "companies": covered,
                 "expires_on": expires_on.isoformat(),
                 "acts_for": [str(key) for key in represented],
+                "token_binding": agent.token_binding,
             },
             payload={"name": agent.name, "purpose": agent.purpose, "runtime": agent.runtime, "model": agent.model},
         )

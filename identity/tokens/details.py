@@ -1,4 +1,7 @@
-"""What an agent may ask a token for: one action with one tool in one company (RFC 9396 authorization details)."""
+"""What an agent may ask a token for: one action with one tool in one company (RFC 9396 authorization details).
+
+An agent registered with token shape `set` may ask for several of them at once.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ DETAIL_TYPE = "countersign_tool"
 ACTIONS = ("read", "propose")
 EXAMPLE = '[{"type": "countersign_tool", "actions": ["propose"], "tool": "create_purchase_order", "company": "DE01"}]'
 MEMBERS = frozenset({"type", "actions", "tool", "company", "resource", "ceiling"})
-DETAILS_LENGTH_MAX = 4096
+# How many entries a token of shape `set` may have; the agent's registered default is held to it by a CHECK constraint too.
+SET_ENTRIES_MAX = 20
+DETAILS_LENGTH_MAX = 8192
 TOOL_PATTERN = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
 COMPANY_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,11}$")
 RESOURCE_PATTERN = re.compile(rf"^({'|'.join(RESOURCE_KINDS)}):[\x21-\x7e]{{1,64}}$")
@@ -53,10 +58,8 @@ class Detail:
         return entry
 
 
-def parse_details(text: str) -> Detail:
-    """Return the one entry of the parameter; raises TokenRefused with what was wrong and an example."""
-    if not text:
-        raise details_refusal("authorization_details_missing", "Say what the token is for.", EXAMPLE)
+def parse_details(text: str, *, entries_max: int = 1) -> tuple[Detail, ...]:
+    """Return the entries of the parameter; raises TokenRefused with what was wrong and an example."""
     if len(text) > DETAILS_LENGTH_MAX:
         raise _malformed(f"The parameter is longer than {DETAILS_LENGTH_MAX} characters.")
     try:
@@ -66,17 +69,27 @@ def parse_details(text: str) -> Detail:
         raise _malformed(f"The parameter is not plain JSON. {error.detail}") from error
     if not isinstance(parsed, list):
         raise _malformed("The parameter is a JSON array with one object in it.")
-    return read_details(parsed)
+    return read_details(parsed, entries_max=entries_max)
 
 
-def read_details(entries: object) -> Detail:
-    """Return the one entry of a parsed array; raises TokenRefused."""
-    if not isinstance(entries, list) or len(entries) != 1:
-        count = len(entries) if isinstance(entries, list) else 0
+def read_details(entries: object, *, entries_max: int = 1) -> tuple[Detail, ...]:
+    """Return the entries of a parsed array, at most so many, no two for the same tool and company; raises TokenRefused."""
+    count = len(entries) if isinstance(entries, list) else 0
+    if not isinstance(entries, list) or not 1 <= count <= entries_max:
+        if entries_max == 1:
+            raise details_refusal(
+                "authorization_details_single", f"{count} entries were sent; a token is for exactly one.", "one entry for each token"
+            )
+        raise details_refusal("authorization_details_count", f"{count} entries were sent.", f"1 to {entries_max} entries")
+    details = tuple(_detail(entry) for entry in entries)
+    if len({(detail.tool, detail.company) for detail in details}) < count:
         raise details_refusal(
-            "authorization_details_single", f"{count} entries were sent; a token is for exactly one.", "one entry for each token"
+            "authorization_details_repeated", "Two entries are for the same tool in the same company.", "each tool and company once"
         )
-    entry = entries[0]
+    return details
+
+
+def _detail(entry: object) -> Detail:
     if not isinstance(entry, dict):
         raise _malformed("The entry is a JSON object.")
     unknown = sorted(set(entry) - MEMBERS)

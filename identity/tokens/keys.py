@@ -1,4 +1,4 @@
-"""Keys: the agents' public ones, and the one that signs access tokens.
+"""The agents' public keys: what is taken as one, and with which algorithm it verifies.
 
 Algorithms are pinned everywhere: a key verifies with the one algorithm it was registered for, whatever a token's header says.
 """
@@ -8,10 +8,7 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
@@ -27,7 +24,6 @@ HEADER_ALGORITHMS: Mapping[str, frozenset[str]] = {
     "RS256": frozenset({"RS256"}),
     "PS256": frozenset({"PS256"}),
 }
-TOKEN_ALGORITHM = "ES256"  # noqa: S105  an algorithm, not a secret
 ACCEPTABLE_KEYS = "a public JWK: EC P-256 (ES256), OKP Ed25519 (EdDSA) or RSA of 2048 to 4096 bits (RS256, PS256)"
 RSA_BITS = range(2048, 4097)
 RSA_EXPONENT_MIN = 65537
@@ -101,36 +97,6 @@ def load_public_key(jwk: Mapping[str, str]) -> PublicKey:
         return RSAKey.import_key(dict(jwk))
     key = ECKey.import_key(dict(jwk)) if kind == "EC" else OKPKey.import_key(dict(jwk))
     _ = key.public_key  # reading it checks that the point lies on the curve
-    return key
-
-
-def token_signing_key() -> ECKey:
-    """Return the private key that signs access tokens."""
-    return _load_signing_key(str(settings.TOKEN_SIGNING_KEY))
-
-
-def token_key_id() -> str:
-    """Return the signing key's id, which is its thumbprint."""
-    return token_signing_key().thumbprint()
-
-
-def public_key_set() -> dict[str, list[dict[str, str]]]:
-    """Return the JWKS with the public half of the signing key.
-
-    A new signing key voids the tokens of the old one at once: an agent asks for a new token, as it does every five minutes.
-    """
-    public = {name: str(value) for name, value in token_signing_key().as_dict(private=False).items()}
-    return {"keys": [{**public, "kid": token_key_id(), "alg": TOKEN_ALGORITHM, "use": "sig"}]}
-
-
-@lru_cache(maxsize=4)
-def _load_signing_key(pem: str) -> ECKey:
-    try:
-        key = ECKey.import_key(pem)
-    except (JoseError, ValueError) as error:
-        raise ImproperlyConfigured("TOKEN_SIGNING_KEY is not the PEM text of a private key.") from error
-    if key.curve_name != "P-256" or not key.is_private:
-        raise ImproperlyConfigured("TOKEN_SIGNING_KEY must be a private P-256 key.")
     return key
 
 

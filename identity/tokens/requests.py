@@ -1,14 +1,15 @@
-"""The form that asks for a token, read strictly: bounded, form-encoded, each parameter once."""
+"""The forms of the token, revocation and introspection endpoints, read strictly: bounded, form-encoded, each parameter once."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from django.http import QueryDict
 
-from identity.tokens.access import audience, issuer
 from identity.tokens.errors import client_refusal, refusal
+from identity.tokens.resources import Resource, issuer, read_resources
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 FORM_BYTES_MAX = 32 * 1024
@@ -16,36 +17,78 @@ FIELDS_MAX = 20
 GRANT_TYPE = "client_credentials"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+# RFC 8707 lets a client name several resources.
+REPEATABLE = frozenset({"resource"})
 
 
 @dataclass(frozen=True, slots=True)
 class TokenForm:
-    """What arrived at the token endpoint, before anything of it is believed.
+    """What arrived at one of the endpoints, before anything of it is believed.
 
-    `body` holds one byte more than is allowed when there was more; `is_secure` says whether it came over https.
+    `body` holds one byte more than is allowed when there was more; `is_secure` says whether it came over https; `proof` is the DPoP
+    header, None when it was not sent.
     """
 
     body: bytes
     content_type: str
     is_secure: bool
+    proof: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientProof:
+    """What the caller offers as proof of which agent it is (RFC 7523 section 2.2)."""
+
+    assertion: str
+    client_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """The parameters of a token request."""
+    """The parameters of a token request; `authorization_details` is empty when the agent's registered default is asked for."""
 
-    client_assertion: str
-    client_id: str
+    client: ClientProof
     authorization_details: str
+    resources: tuple[Resource, ...]
 
 
-def token_endpoint() -> str:
-    """Return the address of the token endpoint."""
-    return f"{issuer()}/oauth/token"
+@dataclass(frozen=True, slots=True)
+class AboutToken:
+    """The parameters of a question about a token, or of giving it back."""
+
+    client: ClientProof
+    token: str
 
 
-def read_form(form: TokenForm) -> TokenRequest:
+def read_token_request(form: TokenForm) -> TokenRequest:
     """Return the request; raises TokenRefused for anything but one well-formed client_credentials request."""
+    values, resources = _values(form)
+    if values.get("grant_type") != GRANT_TYPE:
+        raise refusal(
+            "grant_type", "This grant type is not offered.", error="unsupported_grant_type", acceptable=f"grant_type={GRANT_TYPE}"
+        )
+    return TokenRequest(_client(values), values.get("authorization_details", ""), read_resources(resources))
+
+
+def read_about_token(form: TokenForm) -> AboutToken:
+    """Return the request to revoke or introspect a token (RFC 7009, RFC 7662); raises TokenRefused for anything malformed."""
+    values, _ = _values(form)
+    client = _client(values)
+    if not values.get("token"):
+        raise refusal("token_missing", "The parameter `token` is missing.", acceptable="an access token of this agent")
+    return AboutToken(client, values["token"])
+
+
+def _client(values: Mapping[str, str]) -> ClientProof:
+    if "client_secret" in values:
+        raise client_refusal("client_secret", "There are no client secrets here; a secret that was sent is no secret.", "private_key_jwt")
+    if values.get("client_assertion_type") != ASSERTION_TYPE:
+        raise client_refusal("client_assertion_type", "An agent proves itself by private_key_jwt.", ASSERTION_TYPE)
+    return ClientProof(values.get("client_assertion", ""), values.get("client_id", ""))
+
+
+def _values(form: TokenForm) -> tuple[dict[str, str], list[str]]:
+    """Return the parameters that are sent once, and the resources."""
     if not form.is_secure and not _is_local():
         raise refusal("insecure_transport", "Tokens are issued over https only.", acceptable="https://")
     if len(form.body) > FORM_BYTES_MAX:
@@ -57,37 +100,21 @@ def read_form(form: TokenForm) -> TokenRequest:
         )
     if form.content_type.partition(";")[0].strip().lower() != FORM_TYPE:
         raise refusal("content_type", "The request is not form-encoded.", acceptable=FORM_TYPE)
-    values = _once_each(form.body)
-    if values.get("grant_type") != GRANT_TYPE:
-        raise refusal(
-            "grant_type", "This grant type is not offered.", error="unsupported_grant_type", acceptable=f"grant_type={GRANT_TYPE}"
-        )
-    if "client_secret" in values:
-        raise client_refusal("client_secret", "There are no client secrets here; a secret that was sent is no secret.", "private_key_jwt")
-    if values.get("client_assertion_type") != ASSERTION_TYPE:
-        raise client_refusal("client_assertion_type", "An agent proves itself by private_key_jwt.", ASSERTION_TYPE)
-    resource = values.get("resource", "")
-    if resource and resource.rstrip("/") not in {issuer(), audience(), f"{audience()}/v1"}:
-        raise refusal("resource", "Tokens for this resource are not issued here.", error="invalid_target", acceptable=audience())
-    return TokenRequest(
-        client_assertion=values.get("client_assertion", ""),
-        client_id=values.get("client_id", ""),
-        authorization_details=values.get("authorization_details", ""),
-    )
-
-
-def _once_each(body: bytes) -> dict[str, str]:
-    try:
-        text = body.decode("utf-8")
-        fields = QueryDict(text, encoding="utf-8")
-    except (ValueError, UnicodeDecodeError) as error:
-        raise refusal("form_malformed", "The form can't be read.") from error
-    if len(fields) > FIELDS_MAX:
-        raise refusal("form_malformed", f"The form has more than {FIELDS_MAX} fields.")
-    repeated = sorted(name for name, values in fields.lists() if len(values) > 1)
+    fields = _fields(form.body)
+    repeated = sorted(name for name, values in fields.lists() if len(values) > 1 and name not in REPEATABLE)
     if repeated:
         raise refusal("form_malformed", f"A parameter is sent once: {', '.join(repeated)[:100]!r} came twice.")
-    return {name: str(value) for name, value in fields.items()}
+    return {name: str(value) for name, value in fields.items()}, [str(value) for value in fields.getlist("resource") if value]
+
+
+def _fields(body: bytes) -> QueryDict:
+    try:
+        fields = QueryDict(body.decode("utf-8"), encoding="utf-8")
+    except (ValueError, UnicodeDecodeError) as error:
+        raise refusal("form_malformed", "The form can't be read.") from error
+    if sum(len(values) for _, values in fields.lists()) > FIELDS_MAX:
+        raise refusal("form_malformed", f"The form has more than {FIELDS_MAX} fields.")
+    return fields
 
 
 def _is_local() -> bool:

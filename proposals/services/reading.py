@@ -13,7 +13,7 @@ from audit.records import Subject
 from gateway.catalogue import ToolKind, get_tool
 from gateway.connections import connector_for
 from identity.errors import GrantRefused
-from identity.principals import AgentPrincipal, require_token_for
+from identity.principals import AgentPrincipal, TokenDetail
 from kernel.canonical import canonical_bytes, digest_of_bytes
 from kernel.clock import wire_time
 from kernel.errors import NotVisible
@@ -39,12 +39,12 @@ def read(*, principal: AgentPrincipal, tool: str, company: str, arguments: Mappi
     Raises TokenScopeMismatch, UnknownTool, NotVisible, ValidationFailed, GrantRefused, UnknownCompany or ErpUnavailable; nothing is
     stored then. The ERP is asked before the transaction begins.
     """
-    require_token_for(principal, action="read", tool=tool, company=company)
+    detail = principal.detail_for(action="read", tool=tool, company=company)
     found = get_tool(tool)
     if found.kind is not ToolKind.READ:
         raise NotVisible(detail=f"{tool} is a write: propose it.")
     stored = found.canonical(found.validate(arguments))
-    _require_resource(principal, stored)
+    _require_resource(detail, stored)
     result = connector_for(company).read(found.name, company, stored)
     result_bytes = canonical_bytes(result)
     receipt = ReadReceipt(
@@ -71,12 +71,12 @@ def read(*, principal: AgentPrincipal, tool: str, company: str, arguments: Mappi
     return Read(receipt, result)
 
 
-def _require_resource(principal: AgentPrincipal, arguments: Mapping[str, object]) -> None:
+def _require_resource(detail: TokenDetail, arguments: Mapping[str, object]) -> None:
     """The read asks for the one thing that a narrowed token is for; raises GrantRefused for anything wider, or else."""
-    kind, _, name = principal.resource.partition(":")
+    kind, _, name = detail.resource.partition(":")
     asked = arguments.get(kind)
-    if not principal.resource or asked == name:
+    if not detail.resource or asked == name:
         return
     observed = f"{kind}:{asked}" if asked else f"no single {kind}"
-    reason = f"The token is for {principal.resource} only; this asks for {observed}."
-    raise GrantRefused.because(Denied("token_resource", reason, principal.resource, observed))
+    reason = f"The token is for {detail.resource} only; this asks for {observed}."
+    raise GrantRefused.because(Denied("token_resource", reason, detail.resource, observed))

@@ -13,7 +13,7 @@ from approvals.models import Decision, Policy
 from approvals.services import RowDraft, Shown, activate_policy, create_policy, decide, show, submit_policy
 from approvals.states import DecisionKind
 from identity.models import Agent, ApprovalGroup, Grant, Role
-from identity.principals import AgentPrincipal
+from identity.principals import AgentPrincipal, TokenDetail
 from kernel.actors import Actor
 from kernel.clock import now as clock_now
 from proposals.models import Proposal
@@ -88,7 +88,7 @@ def make_cast(rows: Sequence[RowDraft] | None = None, *, is_log_only: bool = Fal
     cora, cem = (make_user(name, [Role.CONTROLLER]) for name in ("cora", "cem"))
     purchasing, finance = make_group("purchasing", alice, bob), make_group("finance", dora, erik)
     make_group("purchasing", charlie, companies=("US01",))
-    agent = make_agent(olga, name="AP-Bot")
+    agent = make_agent(olga, name="AP-Bot", acts_for=(alice, bob, dora, erik))
     credential = make_credential(agent, make_key())
     grant = make_grant(agent, TOOL, is_active=not is_log_only, bounds=terms(ceiling_minor=100_000_00))
     policy = make_policy(usual_rows() if rows is None else rows, author=cora, activator=cem)
@@ -115,13 +115,7 @@ def principal_of(agent: Agent, grant: Grant, thumbprint: str, company: str = COM
     return AgentPrincipal(
         agent_id=agent.pk,
         agent_name=agent.name,
-        action="propose",
-        tool=grant.tool,
-        company=company,
-        resource="",
-        ceiling_minor=None,
-        currency="",
-        grant_id=grant.pk,
+        details=(TokenDetail("propose", grant.tool, company, grant.pk),),
         credential_thumbprint=thumbprint,
         token_id="test",
     )

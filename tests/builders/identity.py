@@ -18,12 +18,13 @@ from joserfc.jwk import ECKey, Key
 
 from gateway.catalogue import get_tool
 from identity import services
-from identity.authentication import verify_access_token
-from identity.models import Agent, ApprovalGroup, ApprovalGroupMember, Credential, Grant, Role, RoleAssignment
+from identity.authentication import authenticate_agent
+from identity.models import Agent, ApprovalGroup, ApprovalGroupMember, Credential, Grant, Role, RoleAssignment, TokenBinding
 from identity.principals import AgentPrincipal
 from identity.services import GrantTerms
-from identity.tokens.access import issuer
 from identity.tokens.requests import ASSERTION_TYPE
+from identity.tokens.resources import Resource, issuer, public_url
+from identity.tokens.signing import current_ring
 from kernel.actors import Actor
 from kernel.canonical import to_json_text
 from kernel.clock import now as clock_now
@@ -87,6 +88,7 @@ def make_agent(
     expires_on: date | None = None,
     now: datetime | None = None,
     acts_for: Iterable[User] = (),
+    token_binding: str = TokenBinding.BEARER,
 ) -> Agent:
     """Return an agent of this owner (who needs the role agent_owner), registered and activated by them."""
     at = now or clock_now()
@@ -100,6 +102,7 @@ def make_agent(
         model="None: a script",
         acts_for=[person.pk for person in acts_for],
         expires_on=expires_on or at.date() + timedelta(days=90),
+        token_binding=token_binding,
         actor=actor(owner),
         now=at,
     )
@@ -223,7 +226,25 @@ def principal(
     agent: Agent, key: Key, action: str = "propose", tool: str = "create_purchase_order", company: str = COMPANY, **more: object
 ) -> AgentPrincipal:
     """Return the principal of a token got from the real endpoint."""
-    return verify_access_token(access_token(agent, key, action, tool, company, **more), clock_now())
+    return bearer_principal(access_token(agent, key, action, tool, company, **more))
+
+
+def signing_key() -> ECKey:
+    """Return the key that signs access tokens now, for tests that forge them."""
+    return current_ring().signing(clock_now()).key
+
+
+def bearer_principal(token: str, now: datetime | None = None, *, resource: Resource = Resource.API) -> AgentPrincipal:
+    """Return the principal behind a plain Bearer token at one of the doors, now or at another instant."""
+    return authenticate_agent(
+        authorization=f"Bearer {token}",
+        proof=None,
+        method="GET",
+        url=public_url(f"/{resource}"),
+        body=b"",
+        resource=resource,
+        now=now or clock_now(),
+    )
 
 
 def equipped_agent(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from audit.records import NewEvent
 from gateway.errors import ErpUnavailable
 from gateway.port import Fact, Landed, Level, WriteOutcome, WriteRequest
 from identity.principals import AgentPrincipal
@@ -71,7 +72,7 @@ def submit(
     """Propose as this principal would over the API and return the proposal; `fields` are further fields of the body."""
     body = {
         "tool": tool,
-        "company": principal.company,
+        "company": principal.details[0].company,
         "payload": dict(payload) if payload is not None else a_purchase_order(),
         **fields,
     }
@@ -81,11 +82,14 @@ def submit(
 
 @dataclass
 class PlainGate:
-    """A gate that asks for a person for everything; what is above `limit_minor` is unroutable."""
+    """A gate that asks for a person for everything; what is above `limit_minor` is unroutable. It is its own routing."""
 
     limit_minor: int = 10**12
     drafts: list[Draft] = field(default_factory=list)
     attached: list[Proposal] = field(default_factory=list)
+
+    def routing(self, drafts: Sequence[Draft]) -> PlainGate:
+        return self
 
     def plan(self, draft: Draft) -> Plan:
         self.drafts.append(draft)
@@ -93,8 +97,9 @@ class PlainGate:
             raise Unroutable(detail="No row of the policy covers this amount.")
         return Plan(policy_version=1, row_id=1, route_version=1, is_automatic=False)
 
-    def attach(self, proposal: Proposal, plan: Plan, now: datetime) -> None:
-        self.attached.append(proposal)
+    def attach(self, planned: Sequence[tuple[Proposal, Plan]], now: datetime) -> list[NewEvent]:
+        self.attached.extend(proposal for proposal, _ in planned)
+        return []
 
 
 @contextmanager

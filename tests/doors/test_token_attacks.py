@@ -13,8 +13,7 @@ from django.test import Client
 from joserfc import jwt
 
 from identity import services
-from identity.tokens.access import audience, issuer
-from identity.tokens.keys import token_signing_key
+from identity.tokens.resources import Resource, issuer, resource_url
 from kernel.canonical import to_json_text
 from kernel.clock import now as clock_now
 from kernel.errors import ValidationFailed
@@ -51,12 +50,21 @@ HEADERS = [
     "Bearer é.é.é",
     f"Bearer {'a' * 100_000}",
     "Basic {token}",
-    "DPoP {token}",
     "{token}",
     "Bearer {token}x",
     "Bearer {token} {token}",
     "Bearer {token}, Bearer {token}",
 ]
+
+
+def test_a_plain_token_is_not_taken_as_a_bound_one(world: World) -> None:
+    with watched() as traces:
+        response = Client().get("/api/v1/proposals", headers={"Authorization": f"DPoP {world.mine.token()}"})
+
+    refused(response, 401, "token_binding")
+    assert response["WWW-Authenticate"].startswith("DPoP ")
+    assert (traces.changed, traces.outcomes()) == ([], [{"status": "refused", "code": "token_binding"}])
+    assert [(event.actor_id, event.subject_id) for event in traces.events] == [("unknown", world.mine.agent.public_id)]
 
 
 @pytest.mark.parametrize("header", HEADERS, ids=lambda text: text[:24])
@@ -81,28 +89,28 @@ def claims_of(world: World, **changes: object) -> dict[str, object]:
         "iss": issuer(),
         "sub": agent.public_id,
         "client_id": agent.public_id,
-        "aud": audience(),
+        "aud": resource_url(Resource.API),
         "iat": at,
         "exp": at + 300,
         "jti": str(new_id()),
         "authorization_details": [detail],
-        "grant_id": agent.grants.get(tool=ORDER).public_id,
+        "grants": [agent.grants.get(tool=ORDER).public_id],
         "credential": agent.credentials.get().thumbprint,
     } | changes
 
 
 def forged(world: World, header: dict[str, object] | None = None, key: Any = None, **changes: object) -> str:
     """Return a token over changed claims; signed by the installation itself unless a key is given."""
-    signing = token_signing_key()
+    signing = identity.signing_key()
     head = {"alg": "ES256", "typ": "at+jwt", "kid": signing.thumbprint()} | (header or {})
     return jwt.encode(head, claims_of(world, **changes), key or signing, algorithms=[str(head["alg"])])
 
 
 def with_public_key_as_secret(claims: dict[str, object]) -> str:
     """Return a token that a verifier takes which lets the token choose the algorithm; made by hand, because no library makes it."""
-    head = {"alg": "HS256", "typ": "at+jwt", "kid": token_signing_key().thumbprint()}
+    head = {"alg": "HS256", "typ": "at+jwt", "kid": identity.signing_key().thumbprint()}
     parts = [urlsafe_b64encode(to_json_text(part).encode()).rstrip(b"=") for part in (head, claims)]
-    signature = hmac.digest(token_signing_key().as_pem(private=False), b".".join(parts), "sha256")
+    signature = hmac.digest(identity.signing_key().as_pem(private=False), b".".join(parts), "sha256")
     return b".".join([*parts, urlsafe_b64encode(signature).rstrip(b"=")]).decode()
 
 
@@ -122,10 +130,9 @@ def test_forged_tokens_are_refused(world: World) -> None:
         "another audience": forged(world, aud=f"{issuer()}/mcp"),
         "no end": forged(world, exp=None),
         "an end that is no number": forged(world, exp="tomorrow"),
-        "bound to a key": forged(world, cnf={"jkt": "x"}),
-        "another agent's grant": forged(world, grant_id=other.grants.get(tool=ORDER).public_id),
+        "another agent's grant": forged(world, grants=[other.grants.get(tool=ORDER).public_id]),
         "another agent": forged(world, sub=other.public_id),
-        "a grant for another tool": forged(world, grant_id=world.mine.agent.grants.get(tool=ENTRY).public_id),
+        "a grant for another tool": forged(world, grants=[world.mine.agent.grants.get(tool=ENTRY).public_id]),
         "a key that nobody registered": forged(world, credential="x" * 43),
         "two details": forged(world, authorization_details=[{"type": "countersign_tool"}] * 2),
         "an agent that is a proposal": forged(world, sub=encode(Prefix.PROPOSAL, new_id())),

@@ -18,7 +18,8 @@ class Probe(APIView):
     def get(self, request: Request) -> Response:
         """Return the principal's name, tool and company."""
         principal = cast("AgentPrincipal", request.user)
-        return Response({"agent": principal.public_id, "tool": principal.tool, "company": principal.company})
+        detail = principal.details[0]
+        return Response({"agent": principal.public_id, "tool": detail.tool, "company": detail.company})
 
 
 urlpatterns = [path("", include("identity.urls")), path("probe", Probe.as_view())]

@@ -12,18 +12,26 @@ from joserfc.jwk import ECKey
 from pytest_django import DjangoAssertNumQueries
 
 from identity import services
-from identity.authentication import verify_access_token
-from identity.errors import AgentNotActive, GrantRefused, TokenExpired, TokenInvalid, TokenScopeMismatch
+from identity.errors import AgentNotActive, GrantRefused, TokenBindingMismatch, TokenExpired, TokenInvalid, TokenScopeMismatch
 from identity.models import Agent
-from identity.principals import require_token_for
-from identity.tokens.access import audience, mint, read_token
+from identity.tokens.access import mint
 from identity.tokens.details import Detail
-from identity.tokens.keys import token_key_id, token_signing_key
+from identity.tokens.resources import Resource, resource_metadata_url, resource_url
 from kernel.actors import ActorKind
 from kernel.clock import now
 from kernel.errors import DomainError
 from kernel.ids import Prefix, encode, new_id
-from tests.builders.identity import access_token, actor, bearer, make_assertion, make_grant, make_key, principal
+from tests.builders.identity import (
+    access_token,
+    actor,
+    bearer,
+    bearer_principal,
+    make_assertion,
+    make_grant,
+    make_key,
+    principal,
+    signing_key,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.identity.probe")]
 
@@ -44,7 +52,7 @@ def test_a_token_opens_the_api(equipped: Equipped) -> None:
 def test_the_principal_is_the_agent_with_its_key(equipped: Equipped) -> None:
     agent, key = equipped
     found = principal(agent, key)
-    assert (found.agent_id, found.grant_id) == (agent.pk, agent.grants.get(tool=TOOL).pk)
+    assert (found.agent_id, found.details[0].grant_id) == (agent.pk, agent.grants.get(tool=TOOL).pk)
     assert found.actor().kind is ActorKind.AGENT
     assert (found.actor().id, found.actor().credential) == (agent.public_id, key.thumbprint())
 
@@ -52,14 +60,14 @@ def test_the_principal_is_the_agent_with_its_key(equipped: Equipped) -> None:
 def test_agent_grant_and_key_are_read_in_one_query(equipped: Equipped, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     token = access_token(*equipped)
     with django_assert_num_queries(1):
-        verify_access_token(token, now())
+        bearer_principal(token)
 
 
 def test_a_token_ends_after_five_minutes(monkeypatch: pytest.MonkeyPatch, equipped: Equipped) -> None:
     token = access_token(*equipped)
-    assert verify_access_token(token, now() + timedelta(seconds=295)).tool == TOOL
+    assert bearer_principal(token, now() + timedelta(seconds=295)).details[0].tool == TOOL
     with pytest.raises(TokenExpired):
-        verify_access_token(token, now() + timedelta(seconds=301))
+        bearer_principal(token, now() + timedelta(seconds=301))
     monkeypatch.setattr("identity.authentication.clock_now", lambda: now() + timedelta(seconds=301))
     response = probe(token)
     assert (response.status_code, response.json()["code"]) == (401, "token_expired")
@@ -70,7 +78,7 @@ def test_no_setting_makes_a_token_live_longer(settings: Any, equipped: Equipped)
     settings.TOKEN_LIFETIME_SECONDS = 86_400
     token = access_token(*equipped)
     with pytest.raises(TokenExpired):
-        verify_access_token(token, now() + timedelta(seconds=301))
+        bearer_principal(token, now() + timedelta(seconds=301))
 
 
 def test_suspension_is_effective_at_the_next_request(equipped: Equipped) -> None:
@@ -108,13 +116,13 @@ def test_what_ends_a_token_at_once(equipped: Equipped, step: str, error: type[Do
     if step == "replace grant":
         make_grant(agent)
     with pytest.raises(error) as refused:
-        verify_access_token(token, now())
+        bearer_principal(token)
     assert refused.value.code == code
 
 
 def signed(claims: dict[str, Any], *, key: ECKey | None = None, **header: Any) -> str:
-    head = {"alg": "ES256", "typ": "at+jwt", "kid": token_key_id()} | header
-    return jwt.encode({name: value for name, value in head.items() if value}, claims, key or token_signing_key())
+    head = {"alg": "ES256", "typ": "at+jwt", "kid": signing_key().thumbprint()} | header
+    return jwt.encode({name: value for name, value in head.items() if value}, claims, key or signing_key())
 
 
 @pytest.mark.parametrize(
@@ -128,28 +136,33 @@ def signed(claims: dict[str, Any], *, key: ECKey | None = None, **header: Any) -
         {"sub": None},
         {"sub": "agent_x"},
         {"sub": encode(Prefix.AGENT, new_id())},
-        {"grant_id": encode(Prefix.GRANT, new_id())},
-        {"grant_id": encode(Prefix.AGENT, new_id())},
+        {"grants": [encode(Prefix.GRANT, new_id())]},
+        {"grants": [encode(Prefix.AGENT, new_id())]},
+        {"grants": []},
+        {"grants": None},
         {"credential": "x"},
         {"credential": None},
         {"jti": None},
         {"authorization_details": []},
         {"authorization_details": None},
         {"cnf": {"jkt": "x"}},
+        {"cnf": {"x5t#S256": "x"}},
+        {"cnf": {}},
+        {"jti": "no-uuid"},
     ],
 )
 def test_claims_that_do_not_fit(equipped: Equipped, change: dict[str, Any]) -> None:
-    good = jwt.decode(access_token(*equipped), token_signing_key(), algorithms=["ES256"]).claims
-    assert verify_access_token(signed(good), now()).tool == TOOL
+    good = jwt.decode(access_token(*equipped), signing_key(), algorithms=["ES256"]).claims
+    assert bearer_principal(signed(good)).details[0].tool == TOOL
     changed = {name: value for name, value in (good | change).items() if value is not None}
     with pytest.raises(TokenInvalid):
-        verify_access_token(signed(changed), now())
+        bearer_principal(signed(changed))
 
 
 def test_a_signature_or_type_that_does_not_fit(equipped: Equipped) -> None:
     agent, key = equipped
     token = access_token(agent, key)
-    good = jwt.decode(token, token_signing_key(), algorithms=["ES256"]).claims
+    good = jwt.decode(token, signing_key(), algorithms=["ES256"]).claims
     head, body, signature = token.split(".")
     attempts = (
         signed(good, key=key),
@@ -166,39 +179,42 @@ def test_a_signature_or_type_that_does_not_fit(equipped: Equipped) -> None:
     )
     for attempt in attempts:
         with pytest.raises(TokenInvalid):
-            verify_access_token(attempt, now())
+            bearer_principal(attempt)
 
 
 def test_a_bound_token_is_no_bearer_token(equipped: Equipped) -> None:
     agent, key = equipped
     minted = mint(
         agent_id=agent.pk,
-        grant_id=agent.grants.get(tool=TOOL).pk,
         credential_thumbprint=key.thumbprint(),
-        detail=Detail("propose", TOOL, "DE01"),
+        details=[(Detail("propose", TOOL, "DE01"), agent.grants.get(tool=TOOL).pk)],
         not_after=now() + timedelta(days=1),
         now=now(),
-        confirmation={"jkt": key.thumbprint()},
+        key_thumbprint=key.thumbprint(),
     )
-    with pytest.raises(TokenInvalid, match="bound"):
-        read_token(minted.text, now())
+    with pytest.raises(TokenBindingMismatch, match="bound"):
+        bearer_principal(minted.text)
 
 
 @pytest.mark.parametrize("header", ["", "Basic YTpi", "DPoP x", "Bearer", "Bearer ", "x"])
 def test_other_authorization_headers(header: str) -> None:
     response = Client().get("/probe", headers={"Authorization": header} if header else {})
     assert response.status_code == 401
-    assert response["WWW-Authenticate"].startswith("Bearer")
+    tried, other = ("DPoP", "Bearer") if header.startswith("DPoP") else ("Bearer", "DPoP")
+    assert response["WWW-Authenticate"].startswith(f"{tried} ")
+    assert f", {other} " in response["WWW-Authenticate"]
+    assert response["WWW-Authenticate"].count(f'resource_metadata="{resource_metadata_url(Resource.API)}"') == 2
     assert response["Content-Type"].startswith("application/problem+json")
 
 
 def test_a_token_is_for_one_action_tool_and_company(equipped: Equipped) -> None:
     found = principal(*equipped)
-    require_token_for(found, action="propose", tool=TOOL, company="DE01")
-    require_token_for(found, company="DE01")
-    require_token_for(found)
+    detail = found.detail_for(action="propose", tool=TOOL, company="DE01")
+    assert found.detail_for(company="DE01") == found.detail_for() == detail
+    assert found.allows(tool=TOOL)
+    assert not found.allows(tool="check_budget")
     with pytest.raises(TokenScopeMismatch) as refused:
-        require_token_for(found, action="read", tool="check_budget", company="DE01")
+        found.detail_for(action="read", tool="check_budget", company="DE01")
     assert refused.value.code == "token_scope"
     assert refused.value.data == {
         "needed": {"action": "read", "tool": "check_budget"},
@@ -210,5 +226,5 @@ def test_a_token_is_for_one_action_tool_and_company(equipped: Equipped) -> None:
 
 def test_a_token_of_one_company_only(equipped: Equipped) -> None:
     with pytest.raises(TokenScopeMismatch):
-        require_token_for(principal(*equipped), company="US01")
-    assert audience().endswith("/api")
+        principal(*equipped).detail_for(company="US01")
+    assert resource_url(Resource.API).endswith("/api")

@@ -20,4 +20,4 @@ def test_the_guards_go_and_come_back() -> None:
             cursor.execute(statements)
             cursor.execute(TRIGGERS)
             counts.append(cursor.fetchone()[0])
-    assert counts == [7, 6, 0, 6, 7]
+    assert counts == [9, 8, 2, 8, 9]

@@ -11,7 +11,7 @@ import pytest
 from gateway.catalogue import Effect
 from identity.models import Agent, Grant
 from identity.policies import Usage, agent_standing, check_grant
-from identity.principals import AgentPrincipal
+from identity.principals import TokenDetail
 from kernel.ids import new_id
 from kernel.money import Money
 from kernel.verdicts import Allowed, Denied
@@ -34,19 +34,7 @@ BOUNDS: dict[str, Any] = {
     "valid_until": NOW + timedelta(days=1),
 }
 ANYTHING: dict[str, Any] = {"vendors": [], "accounts": [], "cost_centres": []}
-PRINCIPAL = AgentPrincipal(
-    agent_id=new_id(),
-    agent_name="Purchasing agent",
-    action="propose",
-    tool="create_purchase_order",
-    company="DE01",
-    resource="",
-    ceiling_minor=None,
-    currency="",
-    grant_id=new_id(),
-    credential_thumbprint="t",
-    token_id="j",
-)
+DETAIL = TokenDetail("propose", "create_purchase_order", "DE01", new_id())
 EFFECT = Effect(
     amount=Money(1_000_00, "EUR"),
     counterparty="1580",
@@ -60,14 +48,14 @@ USAGE = Usage(day_minor=2_000_00, thirty_days_minor=8_000_00, hour_count=4)
 
 def verdict(
     grant: dict[str, Any] | None = None,
-    principal: dict[str, Any] | None = None,
+    detail: dict[str, Any] | None = None,
     effect: dict[str, Any] | None = None,
     usage: dict[str, int] | None = None,
     now: datetime = NOW,
 ) -> Allowed | Denied:
     return check_grant(
         grant=Grant(**(BOUNDS | (grant or {}))),
-        principal=dataclasses.replace(PRINCIPAL, **(principal or {})),
+        detail=dataclasses.replace(DETAIL, **(detail or {})),
         effect=dataclasses.replace(EFFECT, **(effect or {})),
         usage=dataclasses.replace(USAGE, **(usage or {})),
         now=now,
@@ -80,11 +68,11 @@ def verdict(
         {},  # every bound at its edge
         {"grant": {"state": "log_only"}},
         {"grant": ANYTHING, "effect": {"counterparty": "x", "accounts": ("y",), "cost_centre": ""}},
-        {"principal": {"company": "US01"}},
-        {"principal": {"resource": "vendor:1580"}},
-        {"principal": {"resource": "cost_centre:4711"}},
-        {"principal": {"resource": "account:6000"}},
-        {"principal": {"ceiling_minor": 1_000_00, "currency": "EUR"}},
+        {"detail": {"company": "US01"}},
+        {"detail": {"resource": "vendor:1580"}},
+        {"detail": {"resource": "cost_centre:4711"}},
+        {"detail": {"resource": "account:6000"}},
+        {"detail": {"ceiling_minor": 1_000_00, "currency": "EUR"}},
         {"now": BOUNDS["valid_from"]},
         {"now": BOUNDS["valid_until"] - timedelta(microseconds=1)},
     ],
@@ -99,7 +87,7 @@ def test_inside_the_bounds(changes: dict[str, Any]) -> None:
         ({"grant": {"state": "revoked"}}, "grant_not_active", "revoked", "a new grant"),
         ({"now": BOUNDS["valid_from"] - timedelta(seconds=1)}, "grant_not_yet_valid", "2026-11-22T08:59:59", "2026-11-22T09:00:00"),
         ({"now": BOUNDS["valid_until"]}, "grant_expired", "2026-11-24T09:00:00", "a new grant"),
-        ({"principal": {"company": "FR01"}}, "grant_company", "FR01", "DE01, US01"),
+        ({"detail": {"company": "FR01"}}, "grant_company", "FR01", "DE01, US01"),
         ({"effect": {"counterparty": "9999"}}, "grant_vendor", "9999", "1580, 1650"),
         ({"effect": {"counterparty": ""}}, "grant_vendor", "", "1580, 1650"),
         ({"effect": {"accounts": ("6000", "7000")}}, "grant_account", "7000", "6000, 6100"),
@@ -111,11 +99,11 @@ def test_inside_the_bounds(changes: dict[str, Any]) -> None:
         ({"usage": {"day_minor": 5_000_00}}, "ceiling_day", "6,000.00 EUR", "at most 0.00 EUR"),
         ({"usage": {"thirty_days_minor": 8_000_01}}, "ceiling_30_days", "9,000.01 EUR", "at most 999.99 EUR"),
         ({"usage": {"hour_count": 5}}, "count_per_hour", "6", "at most 5 per hour"),
-        ({"principal": {"ceiling_minor": 999_99, "currency": "EUR"}}, "ceiling_token", "1,000.00 EUR", "at most 999.99 EUR"),
-        ({"principal": {"ceiling_minor": 1_000_01, "currency": "EUR"}}, "ceiling_per_write", "1,000.01 EUR", "at most 1,000.00 EUR"),
-        ({"principal": {"ceiling_minor": 1, "currency": "USD"}}, "grant_currency", "USD", "EUR"),
-        ({"principal": {"resource": "vendor:1650"}}, "token_resource", "vendor:1580", "vendor:1650"),
-        ({"principal": {"resource": "account:6100"}}, "token_resource", "account:6000", "account:6100"),
+        ({"detail": {"ceiling_minor": 999_99, "currency": "EUR"}}, "ceiling_token", "1,000.00 EUR", "at most 999.99 EUR"),
+        ({"detail": {"ceiling_minor": 1_000_01, "currency": "EUR"}}, "ceiling_per_write", "1,000.01 EUR", "at most 1,000.00 EUR"),
+        ({"detail": {"ceiling_minor": 1, "currency": "USD"}}, "grant_currency", "USD", "EUR"),
+        ({"detail": {"resource": "vendor:1650"}}, "token_resource", "vendor:1580", "vendor:1650"),
+        ({"detail": {"resource": "account:6100"}}, "token_resource", "account:6000", "account:6100"),
     ],
 )
 def test_outside_the_bounds(changes: dict[str, Any], code: str, observed: str, acceptable: str) -> None:
@@ -128,15 +116,15 @@ def test_outside_the_bounds(changes: dict[str, Any], code: str, observed: str, a
 
 
 def test_no_grant_at_all() -> None:
-    denied = check_grant(grant=None, principal=PRINCIPAL, now=NOW)
+    denied = check_grant(grant=None, detail=DETAIL, now=NOW)
     assert isinstance(denied, Denied)
     assert denied.code == "grant_missing"
 
 
 def test_a_read_looks_at_state_dates_and_companies_only() -> None:
     grant = Grant(**(BOUNDS | {"tool_kind": "read", "ceiling_minor": None}))
-    assert check_grant(grant=grant, principal=PRINCIPAL, now=NOW) == Allowed()
-    denied = check_grant(grant=grant, principal=dataclasses.replace(PRINCIPAL, company="FR01"), now=NOW)
+    assert check_grant(grant=grant, detail=DETAIL, now=NOW) == Allowed()
+    denied = check_grant(grant=grant, detail=dataclasses.replace(DETAIL, company="FR01"), now=NOW)
     assert isinstance(denied, Denied)
     assert denied.code == "grant_company"
 

@@ -25,8 +25,8 @@ from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
 
 from identity import services
 from identity.models import Agent, AssertionUse, Credential, Grant, Role
-from identity.tokens.access import audience, issuer
-from identity.tokens.requests import ASSERTION_TYPE, token_endpoint
+from identity.tokens.requests import ASSERTION_TYPE
+from identity.tokens.resources import Resource, issuer, resource_url, token_endpoint
 from kernel.canonical import to_json_text
 from kernel.clock import now
 from kernel.ids import Prefix, encode, new_id
@@ -63,6 +63,14 @@ def issued_kinds() -> list[str]:
     return [kind for kind in kinds() if kind.startswith("token:")]
 
 
+def recorded_detail() -> dict[str, Any]:
+    """Return what the event of the first token says it is for."""
+    details = outcomes("token:issued")[0]["details"]
+    assert isinstance(details, list)
+    detail: dict[str, Any] = details[0]
+    return detail
+
+
 def test_an_agent_gets_a_token_for_exactly_what_it_asked(equipped: Equipped) -> None:
     agent, key = equipped
     response = token_response(make_assertion(agent, key), details("propose", TOOL, resource="vendor:1580"))
@@ -78,7 +86,7 @@ def test_an_agent_gets_a_token_for_exactly_what_it_asked(equipped: Equipped) -> 
     token = jwt.decode(answer["access_token"], published, algorithms=["ES256"])
     assert (token.header["typ"], token.header["alg"]) == ("at+jwt", "ES256")
     claims = token.claims
-    assert (claims["iss"], claims["aud"]) == (issuer(), audience())
+    assert (claims["iss"], claims["aud"]) == (issuer(), resource_url(Resource.API))
     assert claims["sub"] == claims["client_id"] == agent.public_id
     assert claims["exp"] - claims["iat"] == 300
     assert claims["authorization_details"] == [entry]
@@ -148,8 +156,8 @@ def test_a_log_only_grant_may_propose(alice: User) -> None:
     agent, key = make_agent(alice), make_key()
     make_credential(agent, key)
     make_grant(agent, is_active=False)
-    assert principal(agent, key).tool == TOOL
-    assert outcomes("token:issued")[0]["grant_state"] == "log_only"
+    assert principal(agent, key).details[0].tool == TOOL
+    assert recorded_detail()["grant_state"] == "log_only"
 
 
 def test_a_token_ends_with_its_grant(alice: User) -> None:
@@ -161,7 +169,7 @@ def test_a_token_ends_with_its_grant(alice: User) -> None:
 
 
 def test_a_token_may_be_narrower_than_the_grant(equipped: Equipped) -> None:
-    narrowed = principal(*equipped, ceiling={"amount": "500.00", "currency": "EUR"}, resource="vendor:1580")
+    narrowed = principal(*equipped, ceiling={"amount": "500.00", "currency": "EUR"}, resource="vendor:1580").details[0]
     assert (narrowed.ceiling_minor, narrowed.currency, narrowed.resource) == (500_00, "EUR", "vendor:1580")
 
 
@@ -403,7 +411,7 @@ ATTACKS: dict[str, tuple[Callable[[Scene], Any], str, str]] = {
     "a resource of no form": (
         asked(details("propose", TOOL, resource="everything")), "invalid_authorization_details", "authorization_details_malformed"
     ),
-    "endless details": (asked("[" + " " * 5_000 + "]"), "invalid_authorization_details", "authorization_details_malformed"),
+    "endless details": (asked("[" + " " * 9_000 + "]"), "invalid_authorization_details", "authorization_details_malformed"),
     # The request.
     "other grant type": (lambda scene: scene.ask(grant_type="password"), "unsupported_grant_type", "grant_type"),
     "no grant type": (raw(b"a=1"), "unsupported_grant_type", "grant_type"),

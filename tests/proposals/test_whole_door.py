@@ -50,9 +50,8 @@ def headers(cast: Cast) -> dict[str, str]:
     principal, at = cast.principal, now()
     token = mint(
         agent_id=principal.agent_id,
-        grant_id=principal.grant_id,
         credential_thumbprint=principal.credential_thumbprint,
-        detail=Detail("propose", "create_purchase_order", "DE01"),
+        details=[(Detail("propose", "create_purchase_order", "DE01"), principal.details[0].grant_id)],
         not_after=at + timedelta(hours=1),
         now=at,
     )
