@@ -1,14 +1,17 @@
-"""A small agent's client: a token per tool and company, the idempotency key before the action, refusals as data.
+"""A small agent's client: a token per tool and company, a proof with every request, the idempotency key before the action.
 
-Needs httpx and joserfc. The private key never leaves the agent; the token it buys lives five minutes and does one thing.
+Needs httpx and joserfc. The private key never leaves the agent; the token it buys lives five minutes, does one thing and is worth
+nothing without the key it is bound to (DPoP, RFC 9449). Each proof covers the body as well, so that nobody on the way can change it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,14 +35,48 @@ class Refused(Exception):
         self.problem = problem
 
 
+class ProofOfPossession(httpx.Auth):
+    """Shows with each request that its sender holds the key that the token is (or, without a token yet, is to be) bound to."""
+
+    requires_request_body = True
+
+    def __init__(self, key: ECKey, token: str = "") -> None:
+        """Keep the key, and the token to present."""
+        self.key = key
+        self.token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send the request with a proof of its own: a proof is good for one."""
+        claims = {
+            "jti": str(uuid.uuid4()),
+            "htm": request.method,
+            "htu": str(request.url.copy_with(query=None, fragment=None)),
+            "iat": int(time.time()),
+            "content_digest": digest(request.content),
+        }
+        if self.token:
+            claims["ath"] = digest(self.token.encode())
+            request.headers["Authorization"] = f"DPoP {self.token}"
+        header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": self.key.as_dict(private=False)}
+        request.headers["DPoP"] = jwt.encode(header, claims, self.key)
+        yield request
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 as base64url without padding."""
+    return urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+
+
 @dataclass(slots=True)
 class AgentClient:
-    """One agent at one gate."""
+    """One agent at one gate; `key` proves who it is, `proof_key` that its tokens are its own."""
 
     base_url: str
     agent_id: str
     key: ECKey
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=90))
+    # Made anew by every process: no token outlives it, so nothing of it has to be kept.
+    proof_key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256"))
     _tokens: dict[tuple[str, str, str], tuple[str, float]] = field(default_factory=dict)
 
     @classmethod
@@ -118,10 +155,10 @@ class AgentClient:
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Send what `request` makes, again when the answer was lost or the gate asks to retry; raise Refused otherwise."""
-        sent = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
+        proof = ProofOfPossession(self.proof_key, token)
         for attempt in range(RETRIES):
             try:
-                answer = self.http.request(method, self.base_url + path, headers=sent, **request())
+                answer = self.http.request(method, self.base_url + path, headers=headers, auth=proof, **request())
             except httpx.TransportError:
                 # The request may have been carried out. That is what the idempotency key is for: send the same again.
                 if attempt == RETRIES - 1:

@@ -126,9 +126,7 @@ def _issued_at(claims: Mapping[str, object], now: datetime) -> datetime:
         raise ProofInvalid(detail="`iat` of the DPoP proof lies in the future: is the agent's clock right?")
     if issued_at < now - proof_lifetime():
         age, limit = (int(span.total_seconds()) for span in (now - issued_at, proof_lifetime()))
-        raise ProofInvalid(
-            detail=f"The DPoP proof is {age} s old; make one for each request and use it within {limit} s."
-        )
+        raise ProofInvalid(detail=f"The DPoP proof is {age} s old; make one for each request and use it within {limit} s.")
     return issued_at
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from examples.agent_client import AgentClient, Refused, reads_of
+from examples.agent_client import AgentClient, ProofOfPossession, Refused, reads_of
 from kernel.ids import new_id
 from tests.journey.installation import RealInstallation
 
@@ -57,8 +57,8 @@ def entry(*, effective_on: str = "2026-11-20", credit: str = "120.00") -> dict[s
 
 def post(client: AgentClient, token: str, key: str, body: Mapping[str, Any]) -> httpx.Response:
     """Send one submission as it is, without the client's repeating."""
-    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": f'"{key}"'}
-    return client.http.post(f"{client.base_url}/api/v1/proposals", json=body, headers=headers)
+    proof = ProofOfPossession(client.proof_key, token)
+    return client.http.post(f"{client.base_url}/api/v1/proposals", json=body, headers={"Idempotency-Key": f'"{key}"'}, auth=proof)
 
 
 def records(running: RealInstallation, client: AgentClient) -> list[str]:
