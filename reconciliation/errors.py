@@ -23,6 +23,21 @@ class ReasonMissing(DomainError):
     title = "A reason is needed"
 
 
+class SecondPersonNeeded(StateConflict):
+    """Whoever wants a large break closed cannot be the one who agrees."""
+
+    code = "second_person_needed"
+    title = "Somebody else has to agree"
+
+
+class SecondPersonExcluded(DomainError):
+    """The person is excluded from deciding on the break's proposal, and so from agreeing to close it."""
+
+    code = "second_person_excluded"
+    status = HTTPStatus.FORBIDDEN
+    title = "You are excluded from this proposal"
+
+
 class NotCompensable(StateConflict):
     """The break is not put right by a compensating entry, or not in the state it is in."""
 

@@ -14,8 +14,13 @@ class ReconciliationEvent(StrEnum):
     BREAK_OPENED = "reconciliation:break_opened"
     BREAK_REOPENED = "reconciliation:break_reopened"
     BREAK_RESOLVED = "reconciliation:break_resolved"
+    BREAK_ASSIGNED = "reconciliation:break_assigned"
+    BREAK_CLOSING = "reconciliation:break_closing"
+    BREAK_DECLINED = "reconciliation:break_declined"
     BREAK_EXPLAINED = "reconciliation:break_explained"
     BREAK_WRITTEN_OFF = "reconciliation:break_written_off"
+    BREAK_RECOMMITTED = "reconciliation:break_recommitted"
+    EXPORTED = "reconciliation:exported"
 
 
 class CompensationEvent(StrEnum):

@@ -2,44 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import QuerySet
 
+from commits.models import Receipt
 from commits.states import CommitState
 from identity.permissions import Permission, companies_with, require_permission
-from kernel.errors import NotVisible
-from kernel.ids import Prefix, decode, encode
+from kernel.canonical import parse_json
+from kernel.errors import InvalidIdentifier, NotVisible
+from kernel.ids import Prefix, decode, encode, encode_number
 from reconciliation.models import Break, Run
-from reconciliation.records import Intended
+from reconciliation.records import Finding, Intended, Line
+from reconciliation.states import BreakKind
 
 CHUNK_ROWS = 2000
 STATES = {state.value: state for state in CommitState}
 
-# Keys are compared byte by byte, and a TypeID keeps the order of its key: both sides of the merge sort alike.
-INTENDED = """
-SELECT proposal.id, opened.id, opened.state, opened.settled_at, opened.lease_until, opened.first_sent_at, proposal.tool,
-    proposal.amount_minor, proposal.currency, proposal.effective_on, proposal.counterparty,
-    coalesce(receipt.document, ''), coalesce(receipt.content_digest, ''), coalesce(jsonb_array_length(receipt.differences), 0)
+COMMITS = """
 FROM commits_commit AS opened
 JOIN proposals_proposal AS proposal ON proposal.id = opened.proposal_id
 LEFT JOIN commits_receipt AS receipt ON receipt.commit_id = opened.id
-WHERE opened.company = %s
+WHERE opened.company = %(company)s
+"""
+FIELDS = """
+coalesce(receipt.document, ''), proposal.tool, proposal.amount_minor, proposal.currency, proposal.effective_on,
+proposal.counterparty, coalesce(receipt.content_digest, '')
+"""
+# Keys are compared byte by byte, and a TypeID keeps the order of its key: both sides of the merge sort alike.
+LINES = f"""
+SELECT uuid_send(proposal.id), {FIELDS}, opened.state = 'succeeded' AND receipt.differences = '[]'::jsonb, opened.state = 'failed'
+{COMMITS} AND proposal.id > %(after)s AND (%(since)s::timestamptz IS NULL OR opened.settled_at >= %(since)s OR opened.settled_at IS NULL)
 ORDER BY proposal.id
 """
+NAMED = f"""
+SELECT proposal.id, {FIELDS}, opened.id, opened.state, opened.opened_at, opened.settled_at, opened.lease_until, opened.first_sent_at,
+    coalesce(receipt.differences, '[]'::jsonb)
+{COMMITS} AND proposal.id = ANY(%(ids)s::uuid[])
+ORDER BY proposal.id
+"""
+UNOPENED = """
+SELECT proposal.id, proposal.tool, proposal.amount_minor, proposal.currency, proposal.effective_on, proposal.counterparty
+FROM proposals_proposal AS proposal
+WHERE proposal.company = %(company)s AND proposal.state = 'approved' AND NOT proposal.is_log_only AND proposal.decided_at < %(before)s
+    AND NOT EXISTS (SELECT 1 FROM commits_commit AS opened WHERE opened.proposal_id = proposal.id)
+ORDER BY proposal.id
+LIMIT 1000
+"""
+FIRST_KEY = UUID(int=0)
 
 
-def intended(company: str) -> Iterator[Intended]:
-    """Stream every commit of a company in the order of its reference; memory stays flat."""
+def lines(company: str, *, since: datetime | None = None, after: str = "") -> Iterator[Line]:
+    """Stream the commits of a company in the order of their reference, as the first pass sees them; memory stays flat.
+
+    With `since` those that are unsettled or were settled since then; with `after` those behind that reference.
+    """
+    values = {"company": company, "since": since, "after": proposal_key(after) or FIRST_KEY}
     connection.ensure_connection()
+    with connection.cursor() as plain:
+        # The whole result is wanted, not its beginning: joins may be hashed.
+        plain.execute("SELECT set_config('cursor_tuple_fraction', '1', false)")
     with connection.chunked_cursor() as cursor:
-        cursor.execute(INTENDED, [company])
+        cursor.execute(LINES, values)
         while rows := cursor.fetchmany(CHUNK_ROWS):
-            for proposal_id, commit_id, state, *rest in rows:
-                yield Intended(encode(Prefix.PROPOSAL, proposal_id), proposal_id, commit_id, STATES[state], *rest)
+            for key, *rest in rows:
+                yield Line(encode_number("prop", int.from_bytes(key)), *rest)
+
+
+def intended(company: str, references: Iterable[str]) -> list[Intended]:
+    """Return the commits under these references, with everything that is known about each, sorted by reference."""
+    keys = [key for reference in references if (key := proposal_key(reference)) is not None]
+    with connection.cursor() as cursor:
+        cursor.execute(NAMED, {"company": company, "ids": keys})
+        rows = cursor.fetchall()
+    return [
+        Intended(
+            encode(Prefix.PROPOSAL, row[0]),
+            *row[1:8],
+            proposal_id=row[0],
+            commit_id=row[8],
+            state=STATES[row[9]],
+            opened_at=row[10],
+            settled_at=row[11],
+            lease_until=row[12],
+            first_sent_at=row[13],
+            differences=tuple(_parsed(row[14])),
+        )
+        for row in rows
+    ]
+
+
+def covered(company: str, documents: Collection[str]) -> frozenset[str]:
+    """Return those of the documents that a succeeded commit of ours made."""
+    if not documents:
+        return frozenset()
+    found = Receipt.objects.filter(document__in=documents, commit__company=company, commit__state=CommitState.SUCCEEDED)
+    return frozenset(found.values_list("document", flat=True))
+
+
+def unopened(company: str, *, before: datetime) -> list[Finding]:
+    """Return a finding for each proposal approved before that instant for which no commit was ever opened."""
+    with connection.cursor() as cursor:
+        cursor.execute(UNOPENED, {"company": company, "before": before})
+        rows = cursor.fetchall()
+    return [
+        Finding(
+            kind=BreakKind.LATE,
+            company=company,
+            document="",
+            amount_minor=amount_minor,
+            currency=currency,
+            reference=encode(Prefix.PROPOSAL, key),
+            proposal_id=key,
+            intended={
+                "state": "approved, no commit",
+                "tool": tool,
+                "amount_minor": amount_minor,
+                "currency": currency,
+                "effective_on": effective_on.isoformat(),
+                "counterparty": counterparty,
+            },
+        )
+        for key, tool, amount_minor, currency, effective_on, counterparty in rows
+    ]
+
+
+def proposal_key(reference: str) -> UUID | None:
+    """Return the key of the proposal that a reference names; None for any other text, which an ERP may well carry."""
+    try:
+        return decode(Prefix.PROPOSAL, reference)
+    except InvalidIdentifier:
+        return None
 
 
 def visible_runs(user: User) -> QuerySet[Run]:
@@ -57,7 +154,7 @@ def visible_breaks(user: User, permission: Permission = Permission.RECONCILIATIO
     require_permission(user, permission)
     return (
         Break.objects.filter(company__in=companies_with(user, permission))
-        .select_related("proposal", "compensation", "handled_by", "first_run", "last_run")
+        .select_related("proposal", "compensation", "owner", "handled_by", "seconded_by", "first_run", "last_run")
         .order_by("-opened_at")
     )
 
@@ -92,3 +189,9 @@ def lock_run(key: UUID) -> Run:
     if found is None:
         raise NotVisible(detail="There is no such run.")
     return found
+
+
+def _parsed(value: object) -> list[dict[str, object]]:
+    """Return a JSON column that was read past the models: text or parsed, as the driver was told."""
+    found = parse_json(value) if isinstance(value, str) else value
+    return found if isinstance(found, list) else []

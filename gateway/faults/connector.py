@@ -169,6 +169,11 @@ class FaultyConnector:
         self._require_up()
         return self._inner.extract(company, since, until)
 
+    def extract_named(self, company: str, references: Sequence[str], until: datetime) -> Iterator[Landed]:
+        """Stream what landed under these references."""
+        self._require_up()
+        return self._inner.extract_named(company, references, until)
+
     def trial_balance(self, company: str) -> Json:
         """Return the trial balance."""
         self._require_up()

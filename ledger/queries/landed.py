@@ -57,7 +57,7 @@ def stream(*, company: str, since: datetime | None, until: datetime, references:
     Documents of the ERP's own people count only where they name a proposal. `since` also takes in what was reversed since then;
     with `references` only what names one of these.
     """
-    condition = "AND (landed.written_by = %(gate)s OR landed.reference <> '')"
+    condition = OURS
     if since is not None:
         condition += CHANGED_SINCE
     if references is not None:
@@ -76,6 +76,7 @@ LEFT JOIN ledger_idempotencyrecord AS record
     ON record.company_id = landed.company_id AND record.document = landed.document
 WHERE landed.company_id = %(company_id)s AND (%(until)s::timestamptz IS NULL OR landed.recorded_at < %(until)s::timestamptz)
 """
+OURS = "AND (landed.written_by = %(gate)s OR landed.reference <> '')"
 CHANGED_SINCE = """
 AND (landed.recorded_at >= %(since)s::timestamptz OR landed.document = ANY(ARRAY(
     SELECT reversal.reverses_document FROM ledger_journalentry AS reversal

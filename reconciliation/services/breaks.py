@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -11,27 +12,35 @@ from django.db import transaction
 import audit.services
 from audit.records import NewEvent
 from kernel.canonical import digest
-from kernel.errors import InvalidIdentifier
-from kernel.ids import Prefix, decode
 from kernel.transitions import advance
 from proposals.models import Proposal
 from proposals.states import OutcomeStatus, ProposalState
 from reconciliation.events import ReconciliationEvent
 from reconciliation.models import Break, Run
+from reconciliation.queries import proposal_key
 from reconciliation.records import Finding
 from reconciliation.services.subjects import ACTOR, subject_of_break
-from reconciliation.states import BREAK_TRANSITIONS, BreakState
+from reconciliation.states import BREAK_TRANSITIONS, CLOSED_BY_PEOPLE, CONTENT_KINDS, BreakKind, BreakState
 
 FINGERPRINT_PURPOSE = "countersign.break/1"
 EVENTS_MAX = 500
+REFERENCE_LENGTH_MAX = 64
+# What a break loses when it is open again: who wanted it closed, and as what.
+NOT_CLOSED: dict[str, Any] = {"closed_at": None, "closing_as": "", "seconded_by": None, "limit_minor": None}
+# Nobody has answered these yet, so they are resolved by themselves when they are gone.
+UNANSWERED = (BreakState.OPEN, BreakState.CLOSING)
 
 
 def fingerprint(finding: Finding) -> str:
-    """Return what makes two findings the same break: kind, company, reference and document."""
+    """Return what makes two findings the same break: kind, company, reference and document.
+
+    What exactly differs in a document may change from run to run; it stays one break.
+    """
+    kind = BreakKind.DIFFERS if finding.kind in CONTENT_KINDS else finding.kind
     return digest(
         FINGERPRINT_PURPOSE,
         {
-            "kind": str(finding.kind),
+            "kind": str(kind),
             "company": finding.company,
             "reference": finding.reference,
             "document": finding.document,
@@ -57,14 +66,18 @@ def upsert_breaks(*, run: Run, findings: Sequence[Finding], now: datetime) -> No
         fresh = [_new_break(mark, finding, proposals, run=run, now=now) for mark, finding in by_fingerprint.items() if mark not in known]
         Break.objects.bulk_create(fresh)
         reopened = [item for mark, item in known.items() if _is_back(item, by_fingerprint[mark])]
-        for mark, item in known.items():
-            item.last_run = run
-            item.intended, item.landed = _json(by_fingerprint[mark].intended), _json(by_fingerprint[mark].landed)
-        Break.objects.bulk_update(known.values(), ["last_run", "intended", "landed"])
         for item in reopened:
-            advance(item, BreakState.OPEN, transitions=BREAK_TRANSITIONS, closed_at=None)
+            advance(item, BreakState.OPEN, transitions=BREAK_TRANSITIONS, **NOT_CLOSED)
+        for mark, item in known.items():
+            _seen_again(item, by_fingerprint[mark], run)
+        Break.objects.bulk_update(known.values(), ["last_run", "kind", "reference", "amount_minor", "currency", "intended", "landed"])
         _record(ReconciliationEvent.BREAK_OPENED, fresh, run=run, now=now)
         _record(ReconciliationEvent.BREAK_REOPENED, reopened, run=run, now=now)
+
+
+def still_there(*, run: Run, keys: Sequence[UUID]) -> None:
+    """These open breaks were looked at by the run and stand as they stood."""
+    Break.objects.filter(pk__in=keys, company=run.company).update(last_run=run)
 
 
 def follow_compensations(*, run: Run, now: datetime) -> None:
@@ -96,7 +109,7 @@ def resolve_unseen(*, run: Run, now: datetime) -> None:
     """
     unseen = (
         Break.objects.select_for_update(no_key=True, of=("self",))
-        .filter(company=run.company, state=BreakState.OPEN, last_run__cut_off_at__lte=run.cut_off_at)
+        .filter(company=run.company, state__in=UNANSWERED, last_run__cut_off_at__lte=run.cut_off_at)
         .exclude(last_run=run)
         .order_by("pk")
     )
@@ -105,14 +118,22 @@ def resolve_unseen(*, run: Run, now: datetime) -> None:
 
 def _close(rows: Sequence[Break], *, run: Run, now: datetime) -> None:
     for item in rows:
-        advance(item, BreakState.RESOLVED, transitions=BREAK_TRANSITIONS, closed_at=now)
+        advance(item, BreakState.RESOLVED, transitions=BREAK_TRANSITIONS, **(NOT_CLOSED | {"closed_at": now}))
     _record(ReconciliationEvent.BREAK_RESOLVED, rows, run=run, now=now)
 
 
 def _is_back(item: Break, finding: Finding) -> bool:
     if item.state == BreakState.RESOLVED:
         return item.compensation_id is None
-    return item.state in (BreakState.EXPLAINED, BreakState.WRITTEN_OFF) and item.landed != _json(finding.landed)
+    return item.state in (*CLOSED_BY_PEOPLE, BreakState.CLOSING) and item.landed != _json(finding.landed)
+
+
+def _seen_again(item: Break, finding: Finding, run: Run) -> None:
+    """The break tells what the run found; one that people closed keeps the amount they closed it at, where nothing else changed."""
+    item.last_run, item.kind, item.reference = run, finding.kind, finding.reference
+    item.intended, item.landed = _json(finding.intended), _json(finding.landed)
+    if item.state not in CLOSED_BY_PEOPLE:
+        item.amount_minor, item.currency = finding.amount_minor, finding.currency
 
 
 def _existing_proposals(findings: Iterable[Finding]) -> frozenset[UUID]:
@@ -122,12 +143,7 @@ def _existing_proposals(findings: Iterable[Finding]) -> frozenset[UUID]:
 
 
 def _proposal_key(finding: Finding) -> UUID | None:
-    if finding.proposal_id is not None:
-        return finding.proposal_id
-    try:
-        return decode(Prefix.PROPOSAL, finding.reference)
-    except InvalidIdentifier:
-        return None
+    return finding.proposal_id or proposal_key(finding.reference)
 
 
 def _new_break(mark: str, finding: Finding, proposals: frozenset[UUID], *, run: Run, now: datetime) -> Break:
@@ -138,6 +154,7 @@ def _new_break(mark: str, finding: Finding, proposals: frozenset[UUID], *, run: 
         kind=finding.kind,
         company=finding.company,
         proposal_id=key if key in proposals else None,
+        reference=finding.reference[:REFERENCE_LENGTH_MAX],
         document=finding.document,
         fingerprint=mark,
         intended=_json(finding.intended),

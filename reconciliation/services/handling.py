@@ -1,4 +1,4 @@
-"""What people do with a break: explain it, write it off, or have it corrected through the gate."""
+"""Having a break corrected through the gate: a compensating proposal, routed by policy like any other."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from gateway.catalogue import get_write_tool
 from gateway.connections import connector_for
 from identity.models import Agent
 from identity.permissions import Permission, require_permission
-from identity.principals import AgentPrincipal
+from identity.principals import AgentPrincipal, TokenDetail
 from identity.queries import active_grant
 from kernel.actors import Actor
-from kernel.errors import StateConflict
 from kernel.transitions import advance
 from proposals.body import ProposeBody
 from proposals.models import Proposal
 from proposals.services import propose
 from proposals.states import ProposalState
-from reconciliation.errors import CompensationUnavailable, NotCompensable, ReasonMissing
-from reconciliation.events import CompensationEvent, ReconciliationEvent
+from reconciliation.errors import CompensationUnavailable, NotCompensable
+from reconciliation.events import CompensationEvent
 from reconciliation.models import Break
 from reconciliation.queries import get_break_for, lock_break
 from reconciliation.services.subjects import subject_of_break
@@ -33,35 +32,10 @@ from reconciliation.states import BREAK_TRANSITIONS, BreakKind, BreakState
 AGENT_NAME = "Countersign reconciliation {company}"
 # A compensation that ended like this came to nothing: the break may be compensated again, by another proposal.
 DEAD = frozenset({ProposalState.REJECTED, ProposalState.EXPIRED, ProposalState.WITHDRAWN, ProposalState.VOIDED})
-
-
-def explain_break(*, break_id: str, user: User, actor: Actor, now: datetime, explanation: str) -> Break:
-    """The break is explained: a difference that is right, and stays. Raises PermissionRefused, NotVisible, ReasonMissing, StateConflict."""
-    return _closed(
-        break_id,
-        BreakState.EXPLAINED,
-        ReconciliationEvent.BREAK_EXPLAINED,
-        user=user,
-        actor=actor,
-        now=now,
-        reason=explanation,
-    )
-
-
-def write_off(*, break_id: str, user: User, actor: Actor, now: datetime, reason: str) -> Break:
-    """The break is written off: wrong, and accepted. Raises PermissionRefused, NotVisible, ReasonMissing, StateConflict.
-
-    One person and a reason in this version; above a limit it will take a second one.
-    """
-    return _closed(
-        break_id,
-        BreakState.WRITTEN_OFF,
-        ReconciliationEvent.BREAK_WRITTEN_OFF,
-        user=user,
-        actor=actor,
-        now=now,
-        reason=reason,
-    )
+# These end by themselves when the commit is settled or lands: nothing has to be put right in the books.
+NOT_COMPENSABLE = frozenset({BreakKind.UNSETTLED, BreakKind.UNKNOWN_RESOLVED, BreakKind.LATE})
+# What was approved does not stand in the ERP: it is proposed once more. Everything else that stands there is reversed.
+ABSENT = frozenset({BreakKind.MISSING, BreakKind.REVERSED_OUTSIDE})
 
 
 def propose_compensation(*, break_id: str, user: User, actor: Actor, now: datetime, effective_on: date | None = None) -> Proposal:
@@ -118,44 +92,14 @@ def propose_compensation(*, break_id: str, user: User, actor: Actor, now: dateti
     return submission.proposal
 
 
-def _closed(
-    break_id: str,
-    to: BreakState,
-    kind: ReconciliationEvent,
-    *,
-    user: User,
-    actor: Actor,
-    now: datetime,
-    reason: str,
-) -> Break:
-    require_permission(user, Permission.RECONCILIATION_RESOLVE)
-    key = get_break_for(user, break_id, Permission.RECONCILIATION_RESOLVE).pk
-    if not reason.strip():
-        raise ReasonMissing(detail="Say in a sentence why this difference may stay; it becomes part of the evidence.")
-    with transaction.atomic():
-        locked = lock_break(key)
-        if locked.state != BreakState.OPEN:
-            raise StateConflict(detail=f"{break_id} is {locked.state}.", data={"state": str(locked.state)})
-        advance(locked, to, transitions=BREAK_TRANSITIONS, explanation=reason, handled_by=user, closed_at=now)
-        audit.services.record(
-            kind=kind,
-            actor=actor,
-            subject=subject_of_break(locked),
-            now=now,
-            outcome={"status": str(to), "break_kind": str(locked.kind), "document": locked.document},
-            payload={"reason": reason},
-        )
-    return locked
-
-
 def _correction(found: Break) -> tuple[str, dict[str, Any]]:
     """Return tool and payload of the write that puts the break right."""
-    if found.kind == BreakKind.UNSETTLED:
+    if found.kind in NOT_COMPENSABLE:
         raise NotCompensable(
-            detail="It landed, but its commit is not settled: settle the commit, and the break resolves by itself.",
+            detail="No entry is wrong: once the commit is settled, the break is resolved by itself.",
             data={"kind": str(found.kind)},
         )
-    if found.kind == BreakKind.MISSING:
+    if found.kind in ABSENT:
         return _once_more(found)
     connector = connector_for(found.company)
     landed = connector.read_back_many(found.company, [found.document]).get(found.document)
@@ -190,13 +134,7 @@ def _principal(tool: str, found: Break, *, now: datetime) -> AgentPrincipal:
     return AgentPrincipal(
         agent_id=agent.pk,
         agent_name=agent.name,
-        action="propose",
-        tool=tool,
-        company=found.company,
-        resource="",
-        ceiling_minor=None,
-        currency="",
-        grant_id=grant.pk,
+        details=(TokenDetail("propose", tool, found.company, grant.pk),),
         credential_thumbprint="",
         token_id="",
     )

@@ -24,14 +24,17 @@ from reconciliation.models import Run
 from reconciliation.queries import lock_run
 from reconciliation.services.comparing import compare
 from reconciliation.services.subjects import ACTOR, subject_of_run
-from reconciliation.states import RUN_TRANSITIONS, RunState
+from reconciliation.states import RUN_TRANSITIONS, RunScope, RunState
 
 logger = logging.getLogger(__name__)
 
 NIGHTLY = "nightly"
 ON_DEMAND = "on_demand"
-# A longer gap starts afresh: each run compares everything up to its cut-off, so nothing is lost by it.
+# A longer gap starts afresh: the next run compares everything since the last one that was completed, so nothing is lost by it.
 NIGHTS_MAX = 31
+FULL_EVERY = timedelta(days=7)
+# What was being written while the last run looked may carry an earlier time than it became visible at.
+OVERLAP = timedelta(hours=1)
 
 
 def start_run(
@@ -49,7 +52,17 @@ def start_run(
     An aborted night is running again. A night that starts twice, late or on two workers is one run.
     """
     with transaction.atomic():
-        run = Run(kind=kind, company=company, business_date=business_date, cut_off_at=cut_off_at, started_by=started_by, started_at=now)
+        since = changes_since(company, cut_off_at) if kind == NIGHTLY else None
+        run = Run(
+            kind=kind,
+            company=company,
+            business_date=business_date,
+            cut_off_at=cut_off_at,
+            scope=RunScope.FULL if since is None else RunScope.INCREMENTAL,
+            since=since,
+            started_by=started_by,
+            started_at=now,
+        )
         if kind == NIGHTLY:
             Run.objects.bulk_create([run], ignore_conflicts=True)
             run = Run.objects.select_for_update(no_key=True).get(kind=NIGHTLY, company=company, business_date=business_date)
@@ -64,9 +77,22 @@ def start_run(
             actor=actor,
             subject=subject_of_run(run),
             now=now,
-            outcome={"run_kind": kind, "business_date": business_date.isoformat()},
+            outcome={"run_kind": kind, "scope": str(run.scope), "business_date": business_date.isoformat()},
         )
     return run
+
+
+def changes_since(company: str, cut_off_at: datetime) -> datetime | None:
+    """Return from when on changes have to be compared up to this cut-off; None when everything has to be.
+
+    Everything, when there is no completed run to build on, and once a week: what was altered in the ERP long after it landed leaves no
+    trace that a window of changes could show.
+    """
+    done = Run.objects.filter(company=company, state=RunState.COMPLETED, cut_off_at__lte=cut_off_at)
+    if not done.filter(scope=RunScope.FULL, cut_off_at__gt=cut_off_at - FULL_EVERY).exists():
+        return None
+    latest: datetime = done.order_by("-cut_off_at").values_list("cut_off_at", flat=True)[0]
+    return latest - OVERLAP
 
 
 def request_run(*, company: str, user: User, actor: Actor, now: datetime) -> Run:
@@ -102,7 +128,7 @@ def reconcile(*, company: str, now: datetime, kind: str = ON_DEMAND, business_da
 
 
 def resume_run(*, run: Run, now: datetime) -> Run:
-    """A run that was left running was compared from its beginning; raises as `reconcile` does."""
+    """A run that was left running was compared to its end, from where it got to; raises as `reconcile` does."""
     with company_lock(run.company):
         run.refresh_from_db()
         return _finished(run, now=now)

@@ -109,7 +109,7 @@ def test_every_kind_of_break_is_found_once(gate: Gate) -> None:
     expected = sorted(
         [
             ("missing", missing, "open"),
-            ("differs", altered, "open"),
+            ("altered", altered, "open"),
             ("duplicate", duplicate, "open"),
             ("orphan", bare, "open"),
             ("orphan", unapproved, "open"),
@@ -166,7 +166,8 @@ def test_what_differed_at_landing_is_a_break_although_it_landed(gate: Gate) -> N
     with use_connector(FaultyConnector(EmbeddedConnector(), altered={"ordered_on": "2026-12-01"})):
         run()
     reconcile()
-    assert [kind for kind, _, _ in breaks()] == ["differs"]
+    (found,) = Break.objects.all()
+    assert (found.kind, found.landed["differences"][0]["landed"]) == ("date_differs", "2026-12-01")
 
 
 def test_landing_of_a_failed_commit_is_unsettled(gate: Gate) -> None:
