@@ -1,0 +1,150 @@
+"""One run: lay everything out, let traffic and faults go on together, let it settle, compute the property, print it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from argparse import Namespace
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.core.management import call_command
+from django.db import connections
+
+from config.database_roles import apply_roles
+from gateway.faults import FaultMode
+from gateway.faults.switches import fault_counts
+from kernel.canonical import to_json_text
+from tests.chaos.checker import Findings, check
+from tests.chaos.conductor import Conductor, first_night, last_comparison
+from tests.chaos.evidence import struck
+from tests.chaos.faults import Orders, chance, plan
+from tests.chaos.house import House
+from tests.chaos.traffic import Traffic, over_http
+from tests.chaos.world import make_world
+
+SAY_SECONDS = 5.0
+HTTP_SHARE = 0.05
+EXTRA_STEPS_MAX = 400
+PROBLEMS_SHOWN = 20
+
+
+@dataclass
+class Speaker:
+    """Says how far it got, on the error stream, every few seconds."""
+
+    number: int
+    said_at: float = 0.0
+
+    def say(self, sentence: str) -> None:
+        """Print one line with the time."""
+        print(f"{time.strftime('%H:%M:%S')}  {sentence}", file=sys.stderr, flush=True)
+
+    def progress(self, index: int, orders: Orders) -> None:
+        """Print how many proposals were made and how many orders struck, unless something was said just now."""
+        if time.monotonic() - self.said_at > SAY_SECONDS:
+            self.said_at = time.monotonic()
+            self.say(f"{index} of {self.number} proposals, {sum(1 for _ in orders.all_taken())} ordered faults struck")
+
+
+def lay_out() -> None:
+    """Both databases are migrated and empty, with the roles that the processes use."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT to_regclass('commits_commit') IS NOT NULL")
+        (is_there,) = cursor.fetchone()
+    if not is_there:
+        call_command("migrate", database="default", verbosity=0)
+        call_command("migrate", database="ledger", verbosity=0)
+    call_command("createcachetable", verbosity=0)
+    apply_roles()
+
+
+def run(options: Namespace, house: House) -> int:
+    """Run it and print the result on the last line; return 0 when the property holds and every kind of fault struck."""
+    speaker = Speaker(options.number)
+    speaker.say(f"Chaos over {options.number} proposals, seed {options.seed}, in {house.data}")
+    orders = Orders(house.data / "chaos")
+    lay_out()
+    house.start()
+    world = make_world()
+    first_night()
+    # One source of chance per part: what one part draws never shifts another one.
+    traffic = Traffic(world, orders, chance(options.seed, "traffic"), options.number)
+    conductor = Conductor(house, orders, traffic, chance(options.seed, "faults"))
+    planned = plan(chance(options.seed, "plan"), options.number)
+    house.wait_until_healthy()
+    agents = over_http(world, orders, house.address, options.seed, max(2, round(options.number * HTTP_SHARE)))
+    for index in range(options.number):
+        for kind in planned.get(index, ()):
+            conductor.order(kind, index)
+        traffic.step(index)
+        conductor.tick(index)
+        speaker.progress(index, orders)
+    _strike_out(conductor, traffic, orders, speaker, options.number)
+    agents.join(60)
+    speaker.say("Settling …")
+    conductor.calm()
+    left = conductor.settle(options.settle_seconds)
+    if left:
+        speaker.say(f"{left} commits have not settled in {options.settle_seconds:.0f} s.")
+    last_comparison()
+    conductor.seal(60)
+    # The chain must stand still while it is verified.
+    house.kill(*house.running)
+    return _report(options, house, orders, speaker)
+
+
+def _strike_out(conductor: Conductor, traffic: Traffic, orders: Orders, speaker: Speaker, number: int) -> None:
+    """A little more traffic, until every order found somebody to strike."""
+    for extra in range(EXTRA_STEPS_MAX):
+        if not orders.outstanding() and not conductor.is_misbehaving():
+            return
+        traffic.step(number + extra)
+        conductor.tick(number + extra)
+        speaker.progress(number + extra, orders)
+        time.sleep(0.05)
+
+
+def _report(options: Namespace, house: House, orders: Orders, speaker: Speaker) -> int:
+    counts = fault_counts()
+    found = check(
+        acknowledged=[line["proposal"] for line in orders.journal("acknowledged")],
+        approved_by_people=[line["proposal"] for line in orders.journal("approved")],
+        altered_by_the_erp=counts.get(FaultMode.REDATED, 0) + counts.get(FaultMode.TAXED, 0),
+        misnamed_by_the_erp=counts.get(FaultMode.RENUMBERED, 0) + counts.get(FaultMode.WRONG_ANSWER, 0),
+    )
+    faults = struck(orders, house)
+    silent = [kind for kind, count in faults.items() if count == 0]
+    for problem in found.problems[:PROBLEMS_SHOWN]:
+        speaker.say(problem)
+    if len(found.problems) > PROBLEMS_SHOWN:
+        speaker.say(f"… and {len(found.problems) - PROBLEMS_SHOWN} more.")
+    if silent:
+        speaker.say(f"Never struck: {', '.join(silent)}.")
+    speaker.say(f"Processes started again: {house.restarts}")
+    print(result_line(options.seed, found, faults), flush=True)
+    return 0 if found.holds and not silent else 1
+
+
+def result_line(seed: int, found: Findings, faults: dict[str, int]) -> str:
+    """Return the JSON object of the last line."""
+    return to_json_text(
+        {
+            "seed": seed,
+            "approved_valid": found.approved_valid,
+            "committed": found.committed,
+            "doubles": found.doubles,
+            "lost": found.lost,
+            "landings_without_event": found.landings_without_event,
+            "unexplained_breaks": found.unexplained_breaks,
+            "faults": faults,
+        }
+    )
+
+
+def remove(data: Path) -> None:
+    """The throw-away directory is gone."""
+    with suppress(OSError):
+        shutil.rmtree(data)
