@@ -63,3 +63,12 @@ class OnBehalfOfRefused(DomainError):
     status = HTTPStatus.FORBIDDEN
     title = "The agent does not act for this person"
     is_security_denial = True
+
+
+class AnswerOverdue(DomainError):
+    """The work was not done in the time a client waits; it goes on, and the same call again finds what came of it."""
+
+    code = "answer_overdue"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    title = "The answer takes longer"
+    retryable = True
