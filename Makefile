@@ -43,6 +43,8 @@ requirements:  ## compile requirements*.in into pinned and hashed requirements*.
 	$(BIN)/python deploy/annotate_requirements.py requirements.in requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements-dev.in -o requirements-dev.txt
 	$(BIN)/python deploy/annotate_requirements.py requirements-dev.in requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements-tracing.in -o requirements-tracing.txt
+	$(BIN)/python deploy/annotate_requirements.py requirements-tracing.in requirements-tracing.txt
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Countersign needs Python 3.11 or newer; set PYTHON=<path>."; exit 1; }
