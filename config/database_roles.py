@@ -37,12 +37,19 @@ def apply_roles() -> None:
 
 
 def _ensure_role(cursor: object, role: str) -> None:
+    """Create the role, or give it today's password; raises SystemExit when a role of that name can do more than log in.
+
+    The defaults are said by leaving them out: naming NOSUPERUSER asks for a superuser, which the owner of the URL need not be.
+    """
     name, password = sql.Identifier(role), sql.Literal(role_password(role))
-    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])  # type: ignore[attr-defined]
-    verb = sql.SQL("ALTER") if cursor.fetchone() else sql.SQL("CREATE")  # type: ignore[attr-defined]
     cursor.execute(  # type: ignore[attr-defined]
-        sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}").format(verb, name, password)
+        "SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolbypassrls OR rolreplication FROM pg_roles WHERE rolname = %s", [role]
     )
+    found = cursor.fetchone()  # type: ignore[attr-defined]
+    if found is not None and found[0]:
+        raise SystemExit(f"The database role {role} exists and may do more than log in. Drop it, or take those rights from it.")
+    verb = sql.SQL("CREATE" if found is None else "ALTER")
+    cursor.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, name, password))  # type: ignore[attr-defined]
 
 
 def _grant_runtime(cursor: object) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+import pytest
 from django.db import connection, transaction
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.backends.postgresql.operations import DatabaseOperations
@@ -34,11 +35,19 @@ class SampleEvent(StrEnum):
 register_kinds(SampleEvent)
 
 
+NEEDS_SUPERUSER = (
+    "The tests switch triggers off between themselves: the owner in DATABASE_URL and LEDGER_DATABASE_URL has to be a superuser."
+)
+
+
 def permit_flush() -> None:
     """Let Django's flush between `transaction=True` tests empty insert-only tables too; only a database's owner can."""
 
     def execute_sql_flush(self: BaseDatabaseOperations, sql_list: Iterable[str]) -> None:
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('is_superuser')")
+            if cursor.fetchone() != ("on",):
+                pytest.exit(NEEDS_SUPERUSER)
             cursor.execute("SET LOCAL session_replication_role = replica")
             for statement in sql_list:
                 cursor.execute(statement)

@@ -25,6 +25,7 @@ from proposals.models import Proposal
 from reconciliation import services as reconciliation_services
 from reconciliation.models import Break
 from reconciliation.states import BreakKind
+from tests.builders.snapshot import Snapshot, put_back, taken
 
 ORDER = "sample-order-hubs"
 LARGE_ORDER = "sample-order-rims"
@@ -57,8 +58,24 @@ class Installation:
         return settings.SESSION_COOKIE_NAME, cookie.value
 
 
+# The sample data of this process's first test that asked for it; later ones get a copy.
+_kept: list[tuple[Installation, Snapshot]] = []
+
+
 def sample_installation(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
-    """Return an installation with the sample data; the passwords are written to `directory`, not to the real place."""
+    """Return an installation with the sample data in otherwise empty databases, and commit it.
+
+    It is loaded once in a process and copied afterwards.
+    """
+    if not _kept:
+        _kept.append((loaded_installation(directory, monkeypatch), taken()))
+    else:
+        put_back(_kept[0][1])
+    return _kept[0][0]
+
+
+def loaded_installation(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """Return an installation whose sample data was loaded just now; the passwords are written to `directory`, not to the real place."""
     monkeypatch.setattr(people, "SAMPLE", directory)
     load_sample_data(now=clock_now(), say=str)
     with (directory / "people.csv").open(encoding="utf-8", newline="") as file:
