@@ -35,9 +35,7 @@ class SampleEvent(StrEnum):
 register_kinds(SampleEvent)
 
 
-NEEDS_SUPERUSER = (
-    "The tests switch triggers off between themselves: the owner in DATABASE_URL and LEDGER_DATABASE_URL has to be a superuser."
-)
+NEEDS_SUPERUSER = "The tests switch triggers off between themselves: the owner of DATABASE_URL and LEDGER_DATABASE_URL must be a superuser."
 
 
 def permit_flush() -> None:
