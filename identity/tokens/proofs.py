@@ -27,6 +27,7 @@ from kernel.errors import NotCanonical, ValidationFailed
 
 PROOF_TYPE = "dpop+jwt"
 PROOF_LENGTH_MAX = 8192
+HEADER_LENGTH_MAX = 2048
 # How far an agent's clock may run ahead of ours.
 CLOCK_SKEW = timedelta(seconds=30)
 JTI_PATTERN = re.compile(r"^[\x20-\x7e]{1,256}$")
@@ -55,6 +56,12 @@ class _ProofKey:
     algorithm: str
 
 
+class _ProofRegistry(PinnedRegistry):
+    """Room for an RSA key in the header, which joserfc takes for too long otherwise."""
+
+    max_header_length = HEADER_LENGTH_MAX
+
+
 def verify_proof(text: str, *, method: str, url: str, body: bytes, now: datetime, access_token: str = "") -> Proof:
     """Return the proof: signed by the key it carries, made just now, for this method, address, token and (where it says so) body.
 
@@ -64,7 +71,7 @@ def verify_proof(text: str, *, method: str, url: str, body: bytes, now: datetime
         raise ProofInvalid(detail=f"The DPoP proof is missing or longer than {PROOF_LENGTH_MAX} characters.")
     made_by = _key_of(text.partition(".")[0])
     try:
-        token = jwt.decode(text, made_by.key, registry=PinnedRegistry(made_by.algorithm))
+        token = jwt.decode(text, made_by.key, registry=_ProofRegistry(made_by.algorithm))
     except (JoseError, ValueError, RecursionError) as error:
         raise ProofInvalid(detail="The DPoP proof is not signed by the key in its header.") from error
     claims = token.claims

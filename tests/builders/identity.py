@@ -196,15 +196,21 @@ def details(action: str, tool: str, company: str = COMPANY, **more: object) -> s
     return to_json_text([{"type": "countersign_tool", "actions": [action], "tool": tool, "company": company, **more}])
 
 
-def token_response(assertion: str, authorization_details: str, **fields: str) -> HttpResponse:
-    """Return the token endpoint's answer; keyword arguments replace or add form fields."""
-    form = {
+def token_form(assertion: str, authorization_details: str, **fields: str | list[str]) -> str:
+    """Return the form that asks for a token; keyword arguments replace or add fields, and an empty text leaves one out."""
+    form: dict[str, str | list[str]] = {
         "grant_type": "client_credentials",
         "client_assertion_type": ASSERTION_TYPE,
         "client_assertion": assertion,
         "authorization_details": authorization_details,
-    } | fields
-    return Client().post("/oauth/token", urlencode(form), content_type="application/x-www-form-urlencoded")  # type: ignore[return-value]
+    }
+    return urlencode({name: value for name, value in (form | fields).items() if value != ""}, doseq=True)
+
+
+def token_response(assertion: str, authorization_details: str, **fields: str | list[str]) -> HttpResponse:
+    """Return the token endpoint's answer; keyword arguments replace or add form fields."""
+    form = token_form(assertion, authorization_details, **fields)
+    return Client().post("/oauth/token", form, content_type="application/x-www-form-urlencoded")  # type: ignore[return-value]
 
 
 def access_token(
