@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import models
@@ -34,3 +34,25 @@ def advance(row: models.Model, to: str, *, transitions: Transitions, **values: A
         )
     for name, value in {"state": to, **values}.items():
         setattr(row, name, value)
+
+
+def advance_many(rows: Sequence[models.Model], to: str, *, transitions: Transitions, **values: Any) -> None:
+    """Move all of these rows, of one model, to state `to` as `advance` moves one; one UPDATE for each state they come from.
+
+    Raises StateConflict as `advance` does, and then none may count as moved: the caller's transaction has to end.
+    """
+    groups: dict[str, list[models.Model]] = {}
+    for row in rows:
+        groups.setdefault(str(row.state), []).append(row)  # type: ignore[attr-defined]
+    for current, group in groups.items():
+        name = group[0]._meta.verbose_name
+        if to not in transitions.get(current, frozenset()):
+            raise StateConflict(detail=f"{name} cannot go from {current} to {to}.", data={"state": current, "requested": to})
+        manager = type(group[0])._default_manager.using(group[0]._state.db)
+        changed = manager.filter(pk__in=[row.pk for row in group], state=current).update(state=to, **values)
+        if changed != len(group):
+            detail = f"{len(group)} of {name} were expected to be {current}, but only {changed} are."
+            raise StateConflict(detail=detail, data={"expected": current, "requested": to})
+        for row in group:
+            for field, value in {"state": to, **values}.items():
+                setattr(row, field, value)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, cast
+from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -18,7 +20,7 @@ from kernel.canonical import canonical_bytes
 from kernel.clock import now
 from kernel.errors import DomainError, FieldError, NotVisible, ValidationFailed
 from proposals import documents, queries, services
-from proposals.answers import PAGE_SIZE, own_page, own_proposal, view_of
+from proposals.answers import PAGE_SIZE, own_page, own_proposal, view_of, views_of
 from proposals.body import BATCH_ITEMS_MAX, ProposeBody, ReadBody, parse_key, parse_proposal, parse_read
 from proposals.events import ProposalEvent, ReadEvent
 from proposals.openapi import IDEMPOTENCY_KEY, REPLAYED, problems
@@ -213,23 +215,45 @@ class ProposalBatch(AgentView):
             raise _unacceptable("/items", "not a list of acceptable length", f"a list of 1 to {BATCH_ITEMS_MAX} proposals")
         if extra := sorted(set(sent) - {"items"}):
             raise _unacceptable(f"/{extra[0][:64]}", "there is no such field", "only items")
-        return Response({"results": [self._submit(self.principal(request), item) for item in items]})
+        principal, instant = self.principal(request), now()
+        parsed = [_parsed(item) for item in items]
+        requests = [item.request for item in parsed if isinstance(item.request, services.Request)]
+        answers = iter(services.propose_many(principal=principal, requests=requests, now=instant))
+        outcomes = [next(answers) if isinstance(item.request, services.Request) else item.request for item in parsed]
+        replayed = [outcome.proposal for outcome in outcomes if isinstance(outcome, Submission) and outcome.is_replay]
+        views = dict(zip((proposal.pk for proposal in replayed), views_of(replayed), strict=True))
+        return Response({"results": [self._result(principal, *pair, views) for pair in zip(parsed, outcomes, strict=True)]})
 
-    def _submit(self, principal: AgentPrincipal, item: object) -> Json:
-        """Return the result of one item; a refusal is recorded and spoils no other."""
-        fields = dict(item) if isinstance(item, Mapping) else {}
-        raw = fields.pop("idempotency_key", "")
-        key = raw if isinstance(raw, str) else ""
-        try:
-            key = parse_key(key, path="/idempotency_key")
-            body = parse_proposal(fields)
-            submission = services.propose(principal=principal, idempotency_key=key, body=body, now=now())
-        except DomainError as error:
-            named = {name: value for name in ("tool", "company") if isinstance(value := fields.get(name), str)}
-            problem = refuse_and_record(error, actor=principal.actor(), kind=ProposalEvent.REFUSED, now=now(), idempotency_key=key, **named)
-            return _result(key, problem.status, problem=problem.as_dict())
-        view = view_of(submission)
-        return _result(key, 200 if submission.is_replay else 202, is_replay=submission.is_replay, proposal=view)
+    def _result(self, principal: AgentPrincipal, item: _Item, outcome: Submission | DomainError, replayed: Mapping[UUID, Json]) -> Json:
+        """Return the result of one item; a refusal is recorded."""
+        if isinstance(outcome, DomainError):
+            problem = refuse_and_record(
+                outcome, actor=principal.actor(), kind=ProposalEvent.REFUSED, now=now(), idempotency_key=item.key, **item.named
+            )
+            return _result(item.key, problem.status, problem=problem.as_dict())
+        view = replayed.get(outcome.proposal.pk) if outcome.is_replay else view_of(outcome)
+        return _result(item.key, 200 if outcome.is_replay else 202, is_replay=outcome.is_replay, proposal=view)
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One item of a batch: the key as far as it could be read, what it names, and the request or why it is none."""
+
+    key: str
+    named: Mapping[str, str]
+    request: services.Request | DomainError
+
+
+def _parsed(item: object) -> _Item:
+    fields = dict(item) if isinstance(item, Mapping) else {}
+    raw = fields.pop("idempotency_key", "")
+    key = raw if isinstance(raw, str) else ""
+    named = {name: value for name in ("tool", "company") if isinstance(value := fields.get(name), str)}
+    try:
+        key = parse_key(key, path="/idempotency_key")
+        return _Item(key, named, services.Request(key, parse_proposal(fields)))
+    except DomainError as refusal:
+        return _Item(key, named, refusal)
 
 
 def _result(

@@ -1,23 +1,23 @@
 """What the agents' door asks of the gate behind it; `approvals` implements it and registers itself at start-up.
 
 Proposals are submitted before they can be routed, so this app must not import the one that routes: it states here what it needs
-and is given it. Both calls run inside the submission's transaction.
+and is given it. Everything here runs inside the submission's transaction, with the agent's row locked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
-from uuid import UUID
 
 from kernel.errors import DomainError
 
 if TYPE_CHECKING:
+    from audit.records import NewEvent
     from gateway.catalogue import Effect, WriteTool
-    from identity.models import Agent
+    from identity.models import Agent, Grant
     from proposals.models import Proposal
 
 
@@ -43,7 +43,7 @@ class Draft:
     effect: Effect
     on_behalf_of: int | None
     credential_thumbprint: str
-    grant_id: UUID
+    grant: Grant
     compensates: str
     supersedes: Proposal | None
     is_log_only: bool
@@ -61,17 +61,28 @@ class Plan:
     data: Mapping[str, object] = field(default_factory=dict)
 
 
+class Routing(Protocol):
+    """The gate for the submissions of one transaction: what it looks up serves all of them."""
+
+    def plan(self, draft: Draft) -> Plan:
+        """Return how the draft will be decided, writing nothing; raises Unroutable.
+
+        A draft that was planned is going to be a proposal: rolling sums of the drafts after it count it.
+        """
+
+    def attach(self, planned: Sequence[tuple[Proposal, Plan]], now: datetime) -> list[NewEvent]:
+        """Store the routes of the inserted proposals; an automatic plan also approves.
+
+        Returns the gate's events, each proposal's in order, for the submission to record after its own: `proposal:proposed`
+        stays the first event of a proposal's chain.
+        """
+
+
 class Gate(Protocol):
     """The approval gate."""
 
-    def plan(self, draft: Draft) -> Plan:
-        """Return how the draft will be decided, writing nothing; raises Unroutable."""
-
-    def attach(self, proposal: Proposal, plan: Plan, now: datetime) -> None:
-        """Store the route of the inserted proposal and record its gate event; an automatic plan also approves.
-
-        Called after `proposal:proposed` was recorded, so that this stays the first event of the proposal's chain.
-        """
+    def routing(self, drafts: Sequence[Draft]) -> Routing:
+        """Return the routing of these drafts, of one agent; each may be planned, in this order, or left out."""
 
 
 _registered: list[Gate] = []

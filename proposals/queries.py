@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,9 @@ from django.db.models import Count, Q, QuerySet, Sum
 
 from identity.models import Grant
 from identity.policies import Usage
-from identity.queries import companies_of
+from identity.queries import companies_of, lock_agent
 from kernel.errors import FieldError, InvalidIdentifier, NotVisible, ValidationFailed
-from kernel.ids import Prefix, decode
+from kernel.ids import Prefix, decode, encode
 from proposals.models import Citation, Proposal, ReadReceipt
 from proposals.states import ProposalState
 
@@ -69,27 +69,34 @@ def lock_proposal(key: UUID) -> Proposal:
     return found
 
 
-def lock_grant_with_agent(grant_id: UUID) -> Grant:
-    """Return the grant and its agent, the agent's row locked until the transaction ends; raises NotVisible.
+def lock_grants_with_agent(agent_id: UUID, grant_ids: Iterable[UUID]) -> dict[UUID, Grant]:
+    """Return the agent's grants by key, each with its agent, whose row is locked until the transaction ends; raises NotVisible.
 
     The lock makes an agent's submissions take turns, so that rolling sums are exact, and makes them take turns with its
-    suspension. Inserting rows that point at the agent stays possible meanwhile.
+    suspension and with changes of its grants. The grants are read after it is held: one that was revoked while we waited is
+    seen revoked. Inserting rows that point at the agent stays possible meanwhile.
     """
-    found = Grant.objects.select_related("agent").select_for_update(of=("agent",), no_key=True).filter(pk=grant_id).first()
-    if found is None:
+    wanted = set(grant_ids)
+    agent = lock_agent(agent_id)
+    found = {grant.pk: grant for grant in Grant.objects.filter(pk__in=wanted, agent_id=agent_id)}
+    if found.keys() != wanted:
         raise NotVisible(detail="The grant behind this token no longer exists.")
+    for grant in found.values():
+        grant.agent = agent
     return found
 
 
-def find_by_key(agent_id: UUID, idempotency_key: str) -> Proposal | None:
-    """Return the agent's proposal under this key with what its status derives from, or None.
+def find_by_keys(agent_id: UUID, idempotency_keys: Sequence[str]) -> dict[str, Proposal]:
+    """Return the agent's proposals under these keys, each with what its status derives from.
 
     Asked twice in every submission and nearly always in vain, so that the question is one index look-up without the ORM.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT id FROM proposals_proposal WHERE agent_id = %s AND idempotency_key = %s", [agent_id, idempotency_key])
-        row = cursor.fetchone()
-    return _slim().get(pk=row[0]) if row else None
+        cursor.execute(
+            "SELECT id FROM proposals_proposal WHERE agent_id = %s AND idempotency_key = ANY(%s)", [agent_id, list(idempotency_keys)]
+        )
+        found = [row[0] for row in cursor.fetchall()]
+    return {proposal.idempotency_key: proposal for proposal in _slim().filter(pk__in=found)} if found else {}
 
 
 def rolling_usage(agent_id: UUID, tool: str, now: datetime, *, currency: str = "") -> Usage:
@@ -108,12 +115,27 @@ def rolling_usage(agent_id: UUID, tool: str, now: datetime, *, currency: str = "
     return Usage(day_minor=sums["day"] or 0, thirty_days_minor=sums["thirty_days"] or 0, hour_count=sums["hour"])
 
 
+def rolling_sums(*, agent_id: UUID, tool: str, counterparties: Iterable[str], currency: str, since: datetime) -> dict[str, int]:
+    """Return, by counterparty, the minor units that are pending or approved since then; without the one being submitted."""
+    rows = (
+        Proposal.objects.filter(
+            agent_id=agent_id,
+            tool=tool,
+            counterparty__in=set(counterparties),
+            currency=currency,
+            created_at__gt=since,
+            state__in=COUNTED,
+        )
+        .values_list("counterparty")
+        .annotate(total=Sum("amount_minor"))
+    )
+    return dict(rows)
+
+
 def rolling_sum(*, agent_id: UUID, tool: str, counterparty: str, currency: str, since: datetime) -> int:
-    """Return the minor units that are pending or approved for one counterparty since then; without the one being submitted."""
-    total: int | None = Proposal.objects.filter(
-        agent_id=agent_id, tool=tool, counterparty=counterparty, currency=currency, created_at__gt=since, state__in=COUNTED
-    ).aggregate(total=Sum("amount_minor"))["total"]
-    return total or 0
+    """Return the sum for one counterparty; see `rolling_sums`."""
+    found = rolling_sums(agent_id=agent_id, tool=tool, counterparties=[counterparty], currency=currency, since=since)
+    return found.get(counterparty, 0)
 
 
 def list_for_agent(
@@ -141,31 +163,38 @@ def get_read_for(principal: AgentPrincipal, read_id: str) -> ReadReceipt:
     return found
 
 
-def reads_to_cite(principal: AgentPrincipal, company: str, read_ids: Sequence[str]) -> list[Cited]:
-    """Return the reads in the order given; raises ValidationFailed naming each that is not the agent's own in this company."""
+def own_reads(principal: AgentPrincipal, company: str, read_ids: Iterable[str]) -> dict[UUID, Cited]:
+    """Return those of the reads that are the agent's own in this company; what is no identifier is left out."""
+    keys = {}
+    for text in read_ids:
+        try:
+            keys[decode(Prefix.READ, text)] = text
+        except InvalidIdentifier:
+            continue
+    if not keys:
+        return {}
+    rows = ReadReceipt.objects.filter(pk__in=keys, agent_id=principal.agent_id, company=company).values_list(
+        "pk", "tool", "as_of", "result_digest"
+    )
+    return {key: Cited(key, encode(Prefix.READ, key), tool, as_of, digest) for key, tool, as_of, digest in rows}
+
+
+def reads_to_cite(known: Mapping[UUID, Cited], company: str, read_ids: Sequence[str]) -> list[Cited]:
+    """Return the reads in the order given; raises ValidationFailed naming each that is not among the known, the agent's own."""
     keys: list[UUID] = []
     for index, text in enumerate(read_ids):
         key = decode_field(Prefix.READ, text, path=f"/reads/{index}")
         if key in keys:
             raise _unacceptable(f"/reads/{index}", f"{text} is cited twice.", "each read once")
         keys.append(key)
-    found = {
-        row["pk"]: row
-        for row in ReadReceipt.objects.filter(pk__in=keys, agent_id=principal.agent_id, company=company).values(
-            "pk", "tool", "as_of", "result_digest"
-        )
-    }
     errors = tuple(
         FieldError(f"/reads/{index}", f"{text} is not a read of yours in {company}", "a read_id you got in this company")
         for index, (key, text) in enumerate(zip(keys, read_ids, strict=True))
-        if key not in found
+        if key not in known
     )
     if errors:
         raise ValidationFailed(detail=f"{errors[0].path}: {errors[0].message}.", errors=errors)
-    return [
-        Cited(key, text, found[key]["tool"], found[key]["as_of"], found[key]["result_digest"])
-        for key, text in zip(keys, read_ids, strict=True)
-    ]
+    return [known[key] for key in keys]
 
 
 def citations_of(keys: Sequence[UUID]) -> dict[UUID, list[UUID]]:
@@ -195,12 +224,17 @@ def decode_field(prefix: Prefix, text: str, *, path: str) -> UUID:
         raise
 
 
-def take_key_lock(agent_id: UUID, idempotency_key: str) -> bool:
-    """Take the lock on one idempotency key until the transaction ends; False when another submission holds it."""
+def take_key_locks(agent_id: UUID, idempotency_keys: Sequence[str]) -> set[str]:
+    """Take the locks on these idempotency keys until the transaction ends; returns those that no other submission holds.
+
+    Nobody waits for a key, so the order in which they are taken cannot make two submissions wait for each other.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"idempotency:{agent_id}:{idempotency_key}"])
-        row = cursor.fetchone()
-    return bool(row and row[0])
+        cursor.execute(
+            "SELECT key FROM unnest(%s::text[]) AS key WHERE pg_try_advisory_xact_lock(hashtextextended(%s || key, 0))",
+            [list(idempotency_keys), f"idempotency:{agent_id}:"],
+        )
+        return {row[0] for row in cursor.fetchall()}
 
 
 def _with_result() -> QuerySet[Proposal]:

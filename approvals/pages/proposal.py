@@ -135,7 +135,7 @@ class ProposalPage:
 def proposal_page(shown: Shown, user: User, now: datetime) -> ProposalPage:
     """Return the page for one person."""
     proposal, facts = shown.proposal, shown.facts
-    view = route_view(proposal, user, now)
+    view = route_view(proposal, user, now, shown.found)
     destination, once = connector_sentence(proposal.company)
     checks = check_lines(facts, shown.checks)
     reads = _reads(proposal)

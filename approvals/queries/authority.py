@@ -50,24 +50,43 @@ def deciding_companies(user: User) -> frozenset[str]:
     return frozenset(company for companies in held for company in companies)
 
 
-def people_by_group(group_ids: Iterable[int], company: str, amount: Money) -> dict[int, frozenset[int]]:
-    """Return, for each group, who could decide on this amount in this company; one query."""
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person who could be asked in a company, as far as the amount is within their limit; no limit when None."""
+
+    user_id: int
+    limit: Money | None
+
+    def may_decide_on(self, amount: Money) -> bool:
+        """Return whether the limit reaches the amount; a limit in another currency never does."""
+        return self.limit is None or (self.limit.currency == amount.currency and amount.minor <= self.limit.minor)
+
+
+def members_of(group_ids: Iterable[int], company: str) -> dict[int, list[Member]]:
+    """Return, for each group, its active members who may decide in this company, whatever their limits; one query."""
     rows = (
         ApprovalGroupMember.objects.filter(
-            Q(limit_minor__isnull=True) | Q(limit_currency=amount.currency, limit_minor__gte=amount.minor),
             group_id__in=list(group_ids),
             companies__contains=[company],
             user__is_active=True,
             user__role_assignments__role__in=deciding_roles(),
             user__role_assignments__companies__contains=[company],
         )
-        .values_list("group_id", "user_id")
+        .values_list("group_id", "user_id", "limit_minor", "limit_currency")
         .distinct()
     )
-    people: dict[int, set[int]] = defaultdict(set)
-    for group_id, user_id in rows:
-        people[group_id].add(user_id)
-    return {group_id: frozenset(users) for group_id, users in people.items()}
+    members: dict[int, list[Member]] = defaultdict(list)
+    for group_id, user_id, minor, currency in rows:
+        members[group_id].append(Member(user_id, None if minor is None else Money(minor, currency)))
+    return dict(members)
+
+
+def people_by_group(group_ids: Iterable[int], company: str, amount: Money) -> dict[int, frozenset[int]]:
+    """Return, for each group, who could decide on this amount in this company; one query."""
+    return {
+        group_id: frozenset(member.user_id for member in members if member.may_decide_on(amount))
+        for group_id, members in members_of(group_ids, company).items()
+    }
 
 
 def exclusions_for(

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 
 from approvals.models import Decision, RouteStep
 from approvals.policies import EXCLUSION_LABELS
-from approvals.queries.authority import people_by_group, standing_of
+from approvals.queries.authority import Standing, people_by_group, standing_of
 from approvals.states import DecisionKind, StepState
 from kernel.money import Money
 from kernel.verdicts import Verdict
@@ -81,9 +81,12 @@ def name_of(user: User) -> str:
     return user.get_full_name() or user.get_username()
 
 
-def route_view(proposal: Proposal, user: User, now: datetime) -> RouteView:
-    """Return the route with names and states, as of now; the number of queries does not grow with steps or people."""
-    standing = standing_of(user, proposal, now)
+def route_view(proposal: Proposal, user: User, now: datetime, found: Standing | None = None) -> RouteView:
+    """Return the route with names and states, as of now; the number of queries does not grow with steps or people.
+
+    `found` is where the person stands now, for whoever has asked already.
+    """
+    standing = found or standing_of(user, proposal, now)
     route, excluded = standing.route, standing.excluded
     steps = list(route.steps.select_related("group"))
     decisions = list(Decision.objects.select_related("user").filter(proposal=proposal).order_by("decided_at"))

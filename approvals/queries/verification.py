@@ -1,22 +1,26 @@
-"""Proving an approval again at the moment of use: the commit engine sends nothing that this does not verify."""
+"""Proving an approval again at the moment of use: the commit engine sends nothing that this does not verify.
+
+One statement per kind of fact for a whole batch; steps, decisions and people are asked only where people decided.
+"""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, NamedTuple, cast
 
 from django.db.models import Q
 
-from approvals.models import Decision, Route
+from approvals.models import Decision, Exclusion, Route, RouteStep
 from approvals.policies import EXCLUSION_LABELS
 from approvals.presentation import PURPOSE as PRESENTATION_PURPOSE
 from approvals.routing import ROUTE_PURPOSE
 from approvals.states import DecisionKind, StepState
 from identity.models import Agent, Grant
 from identity.queries import excluded_people
-from kernel.canonical import digest_of_bytes
+from kernel.canonical import digest_of_bytes, parse_json
 from proposals.models import Proposal
 from proposals.states import ProposalState
 
@@ -39,6 +43,38 @@ class Problem:
     reason: str
 
 
+class _Step(NamedTuple):
+    pk: int
+    position: int
+    min_approvals: int
+    state: str
+
+
+class _Decided(NamedTuple):
+    user_id: int
+    step_id: int
+    kind: str
+    payload_digest: str
+    page_proposal_id: uuid.UUID
+    page_bytes: bytes
+    page_digest: str
+
+
+@dataclass(slots=True)
+class _Route:
+    """A stored route, its snapshot read once, and what people did with it."""
+
+    stored: bytes
+    digest: str
+    is_automatic: bool
+    is_row_automatic: bool
+    author_id: int
+    snapshot: dict[str, Any]
+    steps: list[_Step] = field(default_factory=list)
+    decisions: list[_Decided] = field(default_factory=list)
+    exclusions: list[tuple[int, str]] = field(default_factory=list)
+
+
 def verify_route(proposal: Proposal, now: datetime) -> Verified | Problem:
     """Return whether the approval of one proposal stands now; see `verify_routes`."""
     return verify_routes([proposal], now)[proposal.pk]
@@ -51,56 +87,84 @@ def verify_routes(proposals: Sequence[Proposal], now: datetime) -> dict[uuid.UUI
     approvals by different people, nobody refused, the pages they saw have their digests, and none of them is excluded today: an
     approver who became the agent's owner since is. A constant number of statements per agent among the proposals.
     """
-    keys = [proposal.pk for proposal in proposals]
-    routes = {
-        route.pk: route
-        for route in Route.objects.select_related("policy", "row").prefetch_related("steps", "exclusions").filter(pk__in=keys)
+    routes = _routes([proposal.pk for proposal in proposals])
+    by_people = [proposal for proposal in proposals if (route := routes.get(proposal.pk)) and not route.is_automatic]
+    if by_people:
+        _add_what_people_did({proposal.pk: routes[proposal.pk] for proposal in by_people})
+    excluded = _Exclusions(by_people, routes, now)
+    return {proposal.pk: _verify(proposal, routes.get(proposal.pk), excluded) for proposal in proposals}
+
+
+def _routes(keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, _Route]:
+    rows = Route.objects.filter(pk__in=keys).values_list(
+        "pk", "snapshot_bytes", "digest", "is_automatic", "row__is_automatic", "policy__author_id"
+    )
+    return {
+        key: _Route(
+            stored=bytes(stored),
+            digest=route_digest,
+            is_automatic=is_automatic,
+            is_row_automatic=is_row_automatic,
+            author_id=author_id,
+            snapshot=cast("dict[str, Any]", parse_json(bytes(stored))),
+        )
+        for key, stored, route_digest, is_automatic, is_row_automatic, author_id in rows
     }
-    decisions: dict[uuid.UUID, list[Decision]] = {key: [] for key in keys}
-    for decision in Decision.objects.select_related("presentation").filter(proposal_id__in=keys).order_by("decided_at"):
-        decisions[decision.proposal_id].append(decision)
-    excluded = _Exclusions(proposals, routes, now)
-    return {proposal.pk: _verify(proposal, routes.get(proposal.pk), decisions[proposal.pk], excluded) for proposal in proposals}
 
 
-def _verify(proposal: Proposal, route: Route | None, decisions: Sequence[Decision], excluded: _Exclusions) -> Verified | Problem:
+def _add_what_people_did(routes: Mapping[uuid.UUID, _Route]) -> None:
+    keys = list(routes)
+    steps = RouteStep.objects.filter(route_id__in=keys).order_by("position")
+    for route_id, key, position, min_approvals, state in steps.values_list("route_id", "pk", "position", "min_approvals", "state"):
+        routes[route_id].steps.append(_Step(key, position, min_approvals, state))
+    decisions = Decision.objects.filter(proposal_id__in=keys).order_by("decided_at")
+    for proposal_id, user_id, step_id, kind, payload_digest, page_proposal_id, page_bytes, page_digest in decisions.values_list(
+        "proposal_id", "user_id", "step_id", "kind", "payload_digest",
+        "presentation__proposal_id", "presentation__stored_bytes", "presentation__digest",
+    ):  # fmt: skip
+        decided = _Decided(user_id, step_id, kind, payload_digest, page_proposal_id, bytes(page_bytes), page_digest)
+        routes[proposal_id].decisions.append(decided)
+    for route_id, user_id, reason in Exclusion.objects.filter(route_id__in=keys).values_list("route_id", "user_id", "reason"):
+        routes[route_id].exclusions.append((user_id, reason))
+
+
+def _verify(proposal: Proposal, route: _Route | None, excluded: _Exclusions) -> Verified | Problem:
     if proposal.state != ProposalState.APPROVED:
         return Problem("not_approved", f"The proposal is {proposal.state}, not approved.")
     if route is None:
         return Problem("route_missing", "The proposal has no route.")
     if digest_of_bytes(ACTION_PURPOSE, bytes(proposal.action_bytes)) != proposal.payload_digest:
         return Problem("action_altered", "The stored action is not the one with the proposal's digest.")
-    if digest_of_bytes(ROUTE_PURPOSE, bytes(route.snapshot_bytes)) != route.digest:
+    if digest_of_bytes(ROUTE_PURPOSE, route.stored) != route.digest:
         return Problem("route_altered", "The stored route is not the one with the route's digest.")
     if route.snapshot["payload_digest"] != proposal.payload_digest:
         return Problem("route_of_another_payload", "The route was given to another payload.")
     if route.is_automatic:
-        is_row_automatic = route.row.is_automatic and route.snapshot["row"]["automatic"]
+        is_row_automatic = route.is_row_automatic and route.snapshot["row"]["automatic"]
         return Verified((), is_automatic=True) if is_row_automatic else Problem("not_automatic", "The row is not automatic.")
-    problem = _steps_problem(route, decisions) or _decisions_problem(proposal, decisions)
+    problem = _steps_problem(route) or _decisions_problem(proposal, route.decisions)
     if problem is not None:
         return problem
-    for decision in decisions:
+    for decision in route.decisions:
         reasons = excluded.reasons(proposal, route, decision.user_id)
         if reasons:
             listed = ", ".join(EXCLUSION_LABELS.get(reason, reason) for reason in sorted(reasons))
             return Problem("approver_excluded", f"Person {decision.user_id} approved but {listed} (segregation of duties).")
-    return Verified(tuple(decision.user_id for decision in decisions), is_automatic=False)
+    return Verified(tuple(decision.user_id for decision in route.decisions), is_automatic=False)
 
 
-def _steps_problem(route: Route, decisions: Sequence[Decision]) -> Problem | None:
+def _steps_problem(route: _Route) -> Problem | None:
     planned = [(step["position"], step["min_approvals"]) for step in route.snapshot["steps"]]
-    steps = list(route.steps.all())
-    if not planned or [(step.position, step.min_approvals) for step in steps] != planned:
+    if not planned or [(step.position, step.min_approvals) for step in route.steps] != planned:
         return Problem("route_altered", "The steps are not those that the proposal was routed to.")
-    for step in steps:
-        people = {item.user_id for item in decisions if item.step_id == step.pk and item.kind == DecisionKind.APPROVE}
+    for step in route.steps:
+        people = {item.user_id for item in route.decisions if item.step_id == step.pk and item.kind == DecisionKind.APPROVE}
         if step.state != StepState.SATISFIED or len(people) < step.min_approvals:
             return Problem("step_not_satisfied", f"Step {step.position} has {len(people)} of {step.min_approvals} approvals.")
     return None
 
 
-def _decisions_problem(proposal: Proposal, decisions: Sequence[Decision]) -> Problem | None:
+def _decisions_problem(proposal: Proposal, decisions: Sequence[_Decided]) -> Problem | None:
     if len({decision.user_id for decision in decisions}) != len(decisions):
         return Problem("person_twice", "One person decided more than once.")
     for decision in decisions:
@@ -108,8 +172,8 @@ def _decisions_problem(proposal: Proposal, decisions: Sequence[Decision]) -> Pro
             return Problem("refused_by_person", "One of the people refused.")
         if decision.payload_digest != proposal.payload_digest:
             return Problem("decision_on_another_payload", "A decision was made on another payload.")
-        page = decision.presentation
-        if page.proposal_id != proposal.pk or digest_of_bytes(PRESENTATION_PURPOSE, bytes(page.stored_bytes)) != page.digest:
+        page_digest = digest_of_bytes(PRESENTATION_PURPOSE, decision.page_bytes)
+        if decision.page_proposal_id != proposal.pk or page_digest != decision.page_digest:
             return Problem("page_altered", "A page that was decided on is not the one with its digest.")
     return None
 
@@ -117,17 +181,18 @@ def _decisions_problem(proposal: Proposal, decisions: Sequence[Decision]) -> Pro
 class _Exclusions:
     """Who is excluded today, asked once per agent, grant and credential."""
 
-    def __init__(self, proposals: Sequence[Proposal], routes: Mapping[uuid.UUID, Route], now: datetime) -> None:
+    def __init__(self, proposals: Sequence[Proposal], routes: Mapping[uuid.UUID, _Route], now: datetime) -> None:
         agents = {proposal.agent_id for proposal in proposals}
-        self._agents = Agent.objects.in_bulk(agents)
-        used = {route.snapshot["grant"] for route in routes.values()}
-        self._grants = list(Grant.objects.filter(Q(pk__in=used) | Q(agent_id__in=agents, revoked_at=None, valid_until__gt=now)))
+        self._agents = Agent.objects.in_bulk(agents) if agents else {}
+        used = {routes[proposal.pk].snapshot["grant"] for proposal in proposals}
+        open_ones = Q(agent_id__in=agents, revoked_at=None, valid_until__gt=now)
+        self._grants = list(Grant.objects.filter(Q(pk__in=used) | open_ones)) if agents else []
         self._found: dict[tuple[uuid.UUID, str, uuid.UUID | None], list[tuple[int, str]]] = {}
 
-    def reasons(self, proposal: Proposal, route: Route, user_id: int) -> frozenset[str]:
+    def reasons(self, proposal: Proposal, route: _Route, user_id: int) -> frozenset[str]:
         """Return why this person may not have decided; empty when nothing speaks against it."""
-        reasons = {item.reason for item in route.exclusions.all() if item.user_id == user_id}
-        if route.policy.author_id == user_id:
+        reasons = {reason for person, reason in route.exclusions if person == user_id}
+        if route.author_id == user_id:
             reasons.add("policy_author")
         if proposal.on_behalf_of_id == user_id:
             reasons.add("asked")

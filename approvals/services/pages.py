@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.db import transaction
 from approvals import presentation as page
 from approvals.events import PageEvent
 from approvals.models import Opening, Presentation, Route
-from approvals.queries.authority import standing_of
+from approvals.queries.authority import Standing, standing_of
 from audit.services import record
 from gateway.connections import connector_for
 from gateway.errors import ErpUnavailable
@@ -42,9 +42,14 @@ class Shown:
     payload_digest: str
     presentation_digest: str
     shown_at: datetime
-    standing: Verdict
+    found: Standing
     needs_reason: bool
     is_current: bool
+
+    @property
+    def standing(self) -> Verdict:
+        """Return whether the person may decide on this page."""
+        return self.found.verdict
 
 
 def show(*, user: User, proposal_id: str, now: datetime, actor: Actor | None = None, locale: str = page.LOCALE) -> Shown:
@@ -57,13 +62,13 @@ def show(*, user: User, proposal_id: str, now: datetime, actor: Actor | None = N
     found = standing_of(user, proposal, now)
     route, standing = found.route, found.verdict
     if proposal.state != ProposalState.PENDING:
-        return _kept(proposal, route, standing, now, locale)
+        return _kept(proposal, found, now, locale)
     try:
         checks = checks_now(proposal)
     except ErpUnavailable as error:
         reason = f"The ERP does not answer, so the checks can't be asked again now: {error.detail or error.title}"
         unavailable = standing if isinstance(standing, Denied) else Denied(error.code, reason)
-        return _kept(proposal, route, unavailable, now, locale)
+        return _kept(proposal, replace(found, verdict=unavailable), now, locale)
     facts = page.build(proposal, route, checks, locale)
     stored, digest = page.stored(facts)
     with transaction.atomic():
@@ -89,7 +94,7 @@ def show(*, user: User, proposal_id: str, now: datetime, actor: Actor | None = N
         payload_digest=proposal.payload_digest,
         presentation_digest=digest,
         shown_at=now,
-        standing=standing,
+        found=found,
         needs_reason=page.needs_reason(facts),
         is_current=True,
     )
@@ -100,22 +105,22 @@ def checks_now(proposal: Proposal) -> list[Check]:
     return check_all(connector_for(proposal.company), page.preconditions_of(proposal))
 
 
-def _kept(proposal: Proposal, route: Route, standing: Verdict, now: datetime, locale: str) -> Shown:
+def _kept(proposal: Proposal, found: Standing, now: datetime, locale: str) -> Shown:
     """Return the page that was decided on, else the last one shown, else the one of the submission; nothing is written."""
     pages = Presentation.objects.filter(proposal=proposal)
     kept = pages.filter(decisions__isnull=False).order_by("-decisions__decided_at").first()
     kept = kept or pages.order_by("-first_shown_at").first()
     checks = page.checks_at_submission(proposal)
-    facts = kept.facts if kept else page.build(proposal, route, checks, locale)
+    facts = kept.facts if kept else page.build(proposal, found.route, checks, locale)
     return Shown(
         proposal=proposal,
-        route=route,
+        route=found.route,
         facts=facts,
         checks=checks,
         payload_digest=proposal.payload_digest,
         presentation_digest=kept.digest if kept else page.stored(facts)[1],
         shown_at=now,
-        standing=standing,
+        found=found,
         needs_reason=False,
         is_current=False,
     )

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from proposals.services.outcomes import NewOutcome, record_outcome, record_outcomes
+from proposals.services.preparation import Request
 from proposals.services.reading import Read, read
 from proposals.services.resolution import (
     FeedbackNote,
+    Resolution,
     expire_due,
     resolve,
+    resolve_many,
     void,
     withdraw,
     withdraw_of_decommissioned,
 )
-from proposals.services.submission import Submission, propose
+from proposals.services.submission import Submission, propose, propose_many
 
 __all__ = [
     "FeedbackNote",
     "NewOutcome",
     "Read",
+    "Request",
+    "Resolution",
     "Submission",
     "expire_due",
     "propose",
+    "propose_many",
     "read",
     "record_outcome",
     "record_outcomes",
     "resolve",
+    "resolve_many",
     "void",
     "withdraw",
     "withdraw_of_decommissioned",

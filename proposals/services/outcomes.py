@@ -7,8 +7,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from proposals.models import Outcome
+from django.db import connection
+from psycopg.types.json import Jsonb
+
 from proposals.states import OutcomeStatus
+
+UPSERT = """
+INSERT INTO proposals_outcome (proposal_id, status, document, code, detail, data, updated_at)
+SELECT entry.*, %s FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[]) AS entry
+ON CONFLICT (proposal_id) DO UPDATE SET
+    status = excluded.status, document = excluded.document, code = excluded.code, detail = excluded.detail,
+    data = excluded.data, updated_at = excluded.updated_at
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +40,16 @@ def record_outcomes(entries: Sequence[NewOutcome], *, now: datetime) -> None:
     """
     if not entries:
         return
-    rows = [
-        Outcome(
-            proposal_id=entry.proposal_id,
-            status=entry.status,
-            document=entry.document,
-            code=entry.code,
-            detail=entry.detail,
-            data=dict(entry.data),
-            updated_at=now,
-        )
-        for entry in entries
+    columns: list[list[object]] = [
+        [entry.proposal_id for entry in entries],
+        [str(entry.status) for entry in entries],
+        [entry.document for entry in entries],
+        [entry.code for entry in entries],
+        [entry.detail for entry in entries],
+        [Jsonb(dict(entry.data)) for entry in entries],
     ]
-    Outcome.objects.bulk_create(
-        rows,
-        update_conflicts=True,
-        unique_fields=["proposal"],
-        update_fields=["status", "document", "code", "detail", "data", "updated_at"],
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(UPSERT, [now, *columns])
 
 
 def record_outcome(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -12,15 +12,15 @@ from django.db import transaction
 
 import audit.services
 from audit.records import NewEvent
-from identity.principals import AgentPrincipal, require_token_for
+from identity.principals import AgentPrincipal
 from kernel.actors import Actor
 from kernel.errors import NotVisible, StateConflict
 from kernel.ids import Prefix, decode
-from kernel.transitions import advance
+from kernel.transitions import advance, advance_many
 from proposals.events import ProposalEvent
 from proposals.models import Feedback, Proposal
 from proposals.queries import lock_proposal
-from proposals.services.outcomes import record_outcome
+from proposals.services.outcomes import NewOutcome, record_outcomes
 from proposals.states import OPEN, TRANSITIONS, OutcomeStatus, ProposalState
 from proposals.subjects import subject_of
 
@@ -33,6 +33,16 @@ class FeedbackNote:
 
     code: str
     comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """One proposal with what its event says besides its new state."""
+
+    proposal: Proposal
+    outcome: Mapping[str, object] = field(default_factory=dict)
+    gate: Mapping[str, object] | None = None
+    human: Mapping[str, object] | None = None
 
 
 def resolve(
@@ -53,26 +63,45 @@ def resolve(
     proposal gets the outcome `logged` here: it is never committed. Raises StateConflict when it is no longer pending, or when it is
     to be approved after its time.
     """
-    if to not in DECIDED:
-        raise ValueError(f"a decision leads to {', '.join(sorted(DECIDED))}, not to {to}")
-    if to == ProposalState.APPROVED and proposal.expires_at <= now:
-        raise StateConflict(detail="The proposal has expired.", data={"state": proposal.state, "requested": str(to)})
-    advance(proposal, to, transitions=TRANSITIONS, decided_at=now)
+    _decide([proposal], to=to, now=now)
     if feedback is not None and to != ProposalState.APPROVED:
         Feedback.objects.create(proposal=proposal, code=feedback.code, comment=feedback.comment, recorded_at=now)
-    if to == ProposalState.APPROVED and proposal.is_log_only:
-        record_outcome(proposal_id=proposal.pk, status=OutcomeStatus.LOGGED, now=now)
-    audit.services.record(
+    resolution = Resolution(proposal, outcome or {}, gate, human)
+    audit.services.record_many([_resolved_event(resolution, to=to, actor=actor, now=now, kind=kind)])
+    return proposal
+
+
+def resolve_many(*, resolutions: Sequence[Resolution], to: ProposalState, actor: Actor, now: datetime, kind: StrEnum) -> list[NewEvent]:
+    """Move pending proposals, locked or just inserted by the caller, as `resolve` moves one, and return their events.
+
+    The caller records the events in the same transaction, after those that come before them. Two statements, however many.
+    """
+    _decide([item.proposal for item in resolutions], to=to, now=now)
+    return [_resolved_event(item, to=to, actor=actor, now=now, kind=kind) for item in resolutions]
+
+
+def _decide(rows: Sequence[Proposal], *, to: ProposalState, now: datetime) -> None:
+    if to not in DECIDED:
+        raise ValueError(f"a decision leads to {', '.join(sorted(DECIDED))}, not to {to}")
+    for row in rows:
+        if to == ProposalState.APPROVED and row.expires_at <= now:
+            raise StateConflict(detail="The proposal has expired.", data={"state": row.state, "requested": str(to)})
+    advance_many(rows, to, transitions=TRANSITIONS, decided_at=now)
+    if to == ProposalState.APPROVED:
+        record_outcomes([NewOutcome(row.pk, OutcomeStatus.LOGGED) for row in rows if row.is_log_only], now=now)
+
+
+def _resolved_event(resolution: Resolution, *, to: ProposalState, actor: Actor, now: datetime, kind: StrEnum) -> NewEvent:
+    return NewEvent(
         kind=kind,
         actor=actor,
-        subject=subject_of(proposal),
+        subject=subject_of(resolution.proposal),
         now=now,
-        outcome={"status": str(to), **(outcome or {})},
-        gate=gate,
-        human=human,
-        action_digest=proposal.payload_digest,
+        outcome={"status": str(to), **resolution.outcome},
+        gate=resolution.gate,
+        human=resolution.human,
+        action_digest=resolution.proposal.payload_digest,
     )
-    return proposal
 
 
 def void(
@@ -113,7 +142,7 @@ def withdraw(*, principal: AgentPrincipal, proposal_id: str, now: datetime) -> P
         proposal = lock_proposal(key)
         if proposal.agent_id != principal.agent_id:
             raise NotVisible(detail=f"You have no proposal {proposal_id}.")
-        require_token_for(principal, action="propose", tool=proposal.tool, company=proposal.company)
+        principal.detail_for(action="propose", tool=proposal.tool, company=proposal.company)
         advance(proposal, ProposalState.WITHDRAWN, transitions=TRANSITIONS, decided_at=proposal.decided_at or now)
         audit.services.record(
             kind=ProposalEvent.WITHDRAWN,
@@ -150,8 +179,10 @@ def expire_due(*, now: datetime, limit: int = 500) -> int:
 
 
 def _end_all(rows: Sequence[Proposal], *, to: ProposalState, kind: ProposalEvent, code: str, now: datetime) -> None:
-    for proposal in rows:
-        advance(proposal, to, transitions=TRANSITIONS, decided_at=proposal.decided_at or now)
+    decided_before = [proposal for proposal in rows if proposal.decided_at is not None]
+    advance_many([proposal for proposal in rows if proposal.decided_at is None], to, transitions=TRANSITIONS, decided_at=now)
+    for proposal in decided_before:
+        advance(proposal, to, transitions=TRANSITIONS)
     events = [
         NewEvent(
             kind=kind,

@@ -1,50 +1,47 @@
-"""Submitting a proposal: exactly one per idempotency key, inside the agent's grant, routed, recorded."""
+"""Submitting proposals: exactly one per idempotency key, inside the agent's grant, routed, recorded.
+
+One proposal and a batch take the same way: the number of statements does not grow with the number of proposals.
+"""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import Q
 
 import audit.services
-from audit.records import NewEvent
-from gateway.catalogue import Effect, Presented, WriteTool, get_write_tool
-from gateway.connections import connector_for
 from identity.errors import AgentNotActive, GrantRefused
-from identity.models import Agent, Grant
-from identity.policies import agent_standing, check_grant
-from identity.principals import AgentPrincipal, require_token_for
+from identity.models import Grant
+from identity.policies import Usage, agent_standing, check_grant
+from identity.principals import AgentPrincipal
 from identity.states import GrantState
-from kernel.actors import Actor
-from kernel.canonical import canonical_bytes, digest, digest_of_bytes
-from kernel.clock import wire_time
-from kernel.context import current_origin
-from kernel.errors import FieldError, ValidationFailed
-from kernel.ids import Prefix, encode, new_id
+from kernel.canonical import digest
+from kernel.errors import DomainError, FieldError, ValidationFailed
+from kernel.ids import Prefix
 from kernel.queue import wake
 from kernel.transitions import advance
 from kernel.verdicts import Denied
 from proposals import queries
 from proposals.body import ProposeBody
-from proposals.errors import IdempotencyInProgress, IdempotencyKeyReused, NotSupersedable, OnBehalfOfRefused
-from proposals.events import ProposalEvent
-from proposals.gate import Draft, Plan, current_gate
-from proposals.models import Citation, Proposal
+from proposals.errors import IdempotencyInProgress, IdempotencyKeyReused, NotSupersedable
+from proposals.gate import Draft, Routing, current_gate
+from proposals.models import Proposal
 from proposals.queries import Cited
+from proposals.services.preparation import Intent, Request, Wanted, not_registered, prepare
+from proposals.services.storing import Accepted, proposed_events, store
 from proposals.states import TRANSITIONS, ProposalState
 from proposals.subjects import subject_of
 
-ACTION_SCHEMA = "countersign.action/1"
+logger = logging.getLogger(__name__)
+
 REQUEST_PURPOSE = "countersign.request/1"
-COUNTERPARTY_LENGTH_MAX = 40
+# Each proposal leaves up to four events, all recorded together; the agent's row stays locked no longer than this takes.
+TOGETHER_MAX = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,164 +53,222 @@ class Submission:
     reads: Sequence[UUID] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Intent:
-    """Everything about a submission that is known before the transaction: checked, presented, nothing stored."""
-
-    principal: AgentPrincipal
-    key: str
-    request_digest: str
-    body: ProposeBody
-    tool: WriteTool[Any]
-    params: dict[str, Any]
-    effect: Effect
-    presented: Presented
-    on_behalf_of: int | None
-    compensates: str
-    now: datetime
-
-    @property
-    def preconditions(self) -> list[dict[str, object]]:
-        """Return the stored form of the facts the approval will lean on."""
-        return [item.as_dict() for item in self.presented.preconditions]
-
-    @property
-    def expires_at(self) -> datetime:
-        """Return when the proposal lapses unless it is decided."""
-        seconds = self.body.expires_in_seconds or settings.PROPOSAL_LIFETIME_HOURS * 3600
-        return self.now + timedelta(seconds=seconds)
-
-    @property
-    def actor(self) -> Actor:
-        """Return the agent, with whom it acts for."""
-        asked = "" if self.on_behalf_of is None else str(self.on_behalf_of)
-        return replace(self.principal.actor(), on_behalf_of=asked)
+Answer = Submission | DomainError
 
 
 def propose(*, principal: AgentPrincipal, idempotency_key: str, body: ProposeBody, now: datetime, compensates: str = "") -> Submission:
     """Make one pending proposal stand under the agent's key, or return the one that stands there already.
 
     Validation and every question to the ERP come before the transaction. Inside it: key lock, agent lock, replay, grant and
-    ceilings, the gate's plan, the row, its citations, its event, the gate's route, the wake-up. `compensates` is for callers inside
-    the product; an agent's body has no such field.
+    ceilings, the gate's plan, the row, its citations, the gate's route, their events, the wake-up. `compensates` is for callers
+    inside the product; an agent's body has no such field.
 
     Raises TokenScopeMismatch, UnknownTool, ValidationFailed and the tool's own refusals, OnBehalfOfRefused, IdempotencyKeyReused,
     IdempotencyInProgress, AgentNotActive, GrantRefused, NotSupersedable, Unroutable, ErpUnavailable; nothing is stored then.
     """
-    require_token_for(principal, action="propose", tool=body.tool, company=body.company)
-    request_digest = digest(REQUEST_PURPOSE, {**body.model_dump(exclude_unset=True), "compensates": compensates})
-    if replay := _replay(principal, idempotency_key, request_digest):
-        return replay
-    intent = _prepare(
-        principal=principal,
-        key=idempotency_key,
-        request_digest=request_digest,
-        body=body,
-        compensates=compensates,
-        now=now,
-    )
-    with transaction.atomic():
-        if not queries.take_key_lock(principal.agent_id, idempotency_key):
-            raise IdempotencyInProgress(detail="Repeat this request in a moment: the first one with its key is still running.")
-        grant = queries.lock_grant_with_agent(principal.grant_id)
-        if replay := _replay(principal, idempotency_key, request_digest):
-            return replay
-        cited = queries.reads_to_cite(principal, body.company, body.reads) if body.reads else []
-        superseded = _supersede(intent) if body.supersedes else None
-        _check_grant(intent, grant)
-        plan = current_gate().plan(_draft(intent, grant, superseded))
-        proposal = _insert(intent, grant, plan, superseded)
-        _cite(proposal, cited)
-        _record(intent, proposal, cited, superseded)
-        current_gate().attach(proposal, plan, now)
-        if plan.is_automatic:
-            proposal.refresh_from_db(fields=["state", "decided_at"])
-        wake("proposed", proposal.public_id)
-    return Submission(proposal, is_replay=False, reads=[item.id for item in cited])
+    (answer,) = _submit(principal, [Request(idempotency_key, body, compensates)], now=now)
+    if isinstance(answer, DomainError):
+        raise answer
+    return answer
 
 
-def _replay(principal: AgentPrincipal, key: str, request_digest: str) -> Submission | None:
-    proposal = queries.find_by_key(principal.agent_id, key)
-    if proposal is None:
-        return None
-    if proposal.request_digest != request_digest:
-        raise IdempotencyKeyReused(
+def propose_many(*, principal: AgentPrincipal, requests: Sequence[Request], now: datetime) -> list[Answer]:
+    """Propose each as `propose` would, in their order, and return what came of each: its submission, or its refusal.
+
+    A refusal spoils no other. An earlier proposal counts against the ceilings of the later ones. What cannot be stored as a
+    whole, for a reason that no check foresaw, is proposed one by one.
+    """
+    answers: list[Answer] = []
+    for part in _parts(requests):
+        try:
+            answers += _submit(principal, part, now=now)
+        except Exception:
+            if len(part) == 1:
+                raise
+            logger.exception("%d proposals could not be submitted together; they are submitted one by one", len(part))
+            answers += [_submit(principal, [request], now=now)[0] for request in part]
+    return answers
+
+
+def _parts(requests: Sequence[Request]) -> Iterator[list[Request]]:
+    """Yield the requests in parts that may be looked at together.
+
+    A key that comes again must meet what became of it before, and a revision moves its predecessor while it is looked at, which
+    has to be undone when it is refused: each begins a part of its own.
+    """
+    part: list[Request] = []
+    for request in requests:
+        is_alone = bool(request.body.supersedes)
+        if part and (is_alone or len(part) == TOGETHER_MAX or any(request.key == other.key for other in part)):
+            yield part
+            part = []
+        part.append(request)
+        if is_alone:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _submit(principal: AgentPrincipal, requests: Sequence[Request], *, now: datetime) -> list[Answer]:
+    """Return what came of each request; all that are taken are stored in one transaction. A revision stands alone here."""
+    answers: dict[int, Answer] = {}
+    wanted: dict[int, Wanted] = {}
+    for index, request in enumerate(requests):
+        try:
+            detail = principal.detail_for(action="propose", tool=request.body.tool, company=request.body.company)
+            sent = {**request.body.model_dump(exclude_unset=True), "compensates": request.compensates}
+            wanted[index] = Wanted(request, digest(REQUEST_PURPOSE, sent), detail)
+        except DomainError as refusal:
+            answers[index] = refusal
+    answers |= _replays(principal, {index: (item.request.key, item.digest) for index, item in wanted.items()})
+    fresh = {index: item for index, item in wanted.items() if index not in answers}
+    intents, refused = prepare(principal=principal, wanted=fresh, now=now)
+    answers |= refused
+    if intents:
+        try:
+            with transaction.atomic():
+                answers |= _take(principal, intents, now=now)
+        except DomainError as refusal:
+            answers |= dict.fromkeys(intents, refusal)
+    return [answers[index] for index in range(len(requests))]
+
+
+def _replays(principal: AgentPrincipal, asked: Mapping[int, tuple[str, str]]) -> dict[int, Answer]:
+    """Return what stands under the keys already, and the refusal of each key that stands for another request."""
+    stored = queries.find_by_keys(principal.agent_id, [key for key, _ in asked.values()]) if asked else {}
+    if not stored:
+        return {}
+    cited = queries.citations_of([proposal.pk for proposal in stored.values()])
+    answers: dict[int, Answer] = {}
+    for index, (key, request_digest) in asked.items():
+        proposal = stored.get(key)
+        if proposal is None:
+            continue
+        if proposal.request_digest == request_digest:
+            answers[index] = Submission(proposal, is_replay=True, reads=cited[proposal.pk])
+            continue
+        answers[index] = IdempotencyKeyReused(
             detail=f"This key stands for {proposal.public_id}, whose body was another: a new intent needs a new key.",
             errors=(FieldError("Idempotency-Key", "used for another body", "a new key, or the body as first sent"),),
             data={"proposal_id": proposal.public_id},
         )
-    return Submission(proposal, is_replay=True, reads=queries.citations_of([proposal.pk])[proposal.pk])
+    return answers
 
 
-def _prepare(*, principal: AgentPrincipal, key: str, request_digest: str, body: ProposeBody, compensates: str, now: datetime) -> _Intent:
-    tool = get_write_tool(body.tool)
-    payload = tool.validate(body.payload)
-    connector = connector_for(body.company)
-    return _Intent(
-        principal=principal,
-        key=key,
-        request_digest=request_digest,
-        body=body,
-        tool=tool,
-        params=tool.canonical(payload),
-        effect=tool.effect(payload, body.company, connector),
-        presented=tool.present(payload, body.company, connector),
-        on_behalf_of=_asked(principal, body, is_internal=bool(compensates)),
-        compensates=compensates,
-        now=now,
-    )
+def _take(principal: AgentPrincipal, intents: Mapping[int, Intent], *, now: datetime) -> dict[int, Answer]:
+    """Store what passes every check that needs the agent's lock; the refusals of the others stand beside.
 
-
-def _asked(principal: AgentPrincipal, body: ProposeBody, *, is_internal: bool) -> int | None:
-    """Return the key of the person who asked: active, with a role in the company, and one the agent is registered to act for.
-
-    Somebody unknown and somebody the agent does not act for get the same answer. Raises OnBehalfOfRefused or ValidationFailed.
+    A refusal is raised where something was written before it, and when it concerns all of them.
     """
-    named = body.on_behalf_of
-    if not named:
-        return None
-    people = get_user_model().objects.filter(_called(named)).order_by("pk")
-    if not is_internal:
-        acts_for = Agent.objects.values_list("acts_for", flat=True).get(pk=principal.agent_id)
-        people = people.filter(pk__in=acts_for)
-        if not people.exists():
-            raise _not_registered(principal, named, acts_for=acts_for)
-    found = people.filter(is_active=True, role_assignments__companies__contains=[body.company]).values_list("pk", flat=True).first()
-    if found is None:
-        message = f"nobody in {body.company} is called {named}"
-        raise ValidationFailed(
-            detail=f"/on_behalf_of: {message}.",
-            errors=(FieldError("/on_behalf_of", message, f"username or id of a person of {body.company}"),),
+    held = queries.take_key_locks(principal.agent_id, [intent.key for intent in intents.values()])
+    answers: dict[int, Answer] = {
+        index: IdempotencyInProgress(detail="Repeat this request in a moment: the first one with its key is still running.")
+        for index, intent in intents.items()
+        if intent.key not in held
+    }
+    if len(answers) == len(intents):
+        return answers
+    grants = queries.lock_grants_with_agent(principal.agent_id, {intent.detail.grant_id for intent in intents.values()})
+    open_ones = {index: intent for index, intent in intents.items() if index not in answers}
+    answers |= _replays(principal, {index: (intent.key, intent.request_digest) for index, intent in open_ones.items()})
+    open_ones = {index: intent for index, intent in open_ones.items() if index not in answers}
+    drafts, refused = _drafts(principal, open_ones, grants)
+    answers |= refused
+    routing = current_gate().routing([draft for draft, _ in drafts.values()])
+    accepted, refused = _accept(open_ones, drafts, routing)
+    answers |= refused
+    if any(intents[index].body.supersedes for index in refused):
+        raise next(iter(refused.values()))
+    stored = store(list(accepted.values()))
+    events = proposed_events(stored) + routing.attach([(item.proposal, item.plan) for item in stored], now)
+    audit.services.record_many(events, new_chains={subject_of(item.proposal).chain for item in stored})
+    if stored:
+        wake("proposed", *[item.proposal.public_id for item in stored])
+    for index, item in zip(accepted, stored, strict=True):
+        answers[index] = Submission(item.proposal, is_replay=False, reads=[read.id for read in item.cited])
+    return answers
+
+
+_Drafts = dict[int, tuple[Draft, list[Cited]]]
+
+
+def _drafts(
+    principal: AgentPrincipal, intents: Mapping[int, Intent], grants: Mapping[UUID, Grant]
+) -> tuple[_Drafts, dict[int, DomainError]]:
+    """Return what the gate is shown of each intent, with the reads it cites, and the refusals; a revision supersedes here."""
+    drafts: _Drafts = {}
+    refused: dict[int, DomainError] = {}
+    companies = {intent.body.company for intent in intents.values()}
+    known = {
+        company: queries.own_reads(
+            principal, company, {read for intent in intents.values() if intent.body.company == company for read in intent.body.reads}
         )
-    return int(found)
+        for company in companies
+    }
+    for index, intent in intents.items():
+        try:
+            cited = queries.reads_to_cite(known[intent.body.company], intent.body.company, intent.body.reads)
+            superseded = _supersede(intent) if intent.body.supersedes else None
+        except DomainError as refusal:
+            refused[index] = refusal
+            continue
+        drafts[index] = _draft(intent, grants[intent.detail.grant_id], superseded), cited
+    return drafts, refused
 
 
-def _not_registered(principal: AgentPrincipal, named: str, *, acts_for: Sequence[int]) -> OnBehalfOfRefused:
-    message = f"{principal.agent_name} is not registered to act for {named}"
-    acceptable = "a person in the agent's registration" if acts_for else "leave it out: the agent acts for nobody"
-    return OnBehalfOfRefused(detail=f"/on_behalf_of: {message}.", errors=(FieldError("/on_behalf_of", message, acceptable),))
+def _accept(intents: Mapping[int, Intent], drafts: _Drafts, routing: Routing) -> tuple[dict[int, Accepted], dict[int, DomainError]]:
+    """Return those that grant and gate let through, in order, each counted against the ceilings of the next; and the refusals."""
+    accepted: dict[int, Accepted] = {}
+    refused: dict[int, DomainError] = {}
+    usages = _Usages()
+    for index, (draft, cited) in drafts.items():
+        try:
+            _check_grant(intents[index], draft.grant, usages)
+            plan = routing.plan(draft)
+        except DomainError as refusal:
+            refused[index] = refusal
+            continue
+        accepted[index] = Accepted(intents[index], draft, plan, cited)
+        usages.count(intents[index])
+    return accepted, refused
 
 
-def _called(named: str) -> Q:
-    """Return the condition on people with this username or primary key."""
-    is_key = named.isascii() and named.isdecimal() and len(named) < 10
-    return Q(username=named) | Q(pk=int(named)) if is_key else Q(username=named)
+class _Usages:
+    """What one agent has used of its ceilings: what the rows say, asked once, and what was accepted since."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], Usage] = {}
+        self._minor: Counter[tuple[str, str]] = Counter()
+        self._submissions: Counter[str] = Counter()
+
+    def of(self, intent: Intent) -> Usage:
+        """Return the usage before this one. Sums are per currency; the count takes every submission of the tool."""
+        tool, currency = intent.tool.name, intent.effect.amount.currency
+        if (tool, currency) not in self._rows:
+            self._rows[tool, currency] = queries.rolling_usage(intent.principal.agent_id, tool, intent.now, currency=currency)
+        rows, minor = self._rows[tool, currency], self._minor[tool, currency]
+        return Usage(rows.day_minor + minor, rows.thirty_days_minor + minor, rows.hour_count + self._submissions[tool])
+
+    def count(self, intent: Intent) -> None:
+        """Count one that was accepted and is not among the rows yet."""
+        self._minor[intent.tool.name, intent.effect.amount.currency] += intent.effect.amount.minor
+        self._submissions[intent.tool.name] += 1
 
 
-def _check_grant(intent: _Intent, grant: Grant) -> None:
+def _check_grant(intent: Intent, grant: Grant, usages: _Usages) -> None:
     standing = agent_standing(grant.agent, intent.now)
     if isinstance(standing, Denied):
         raise AgentNotActive.because(standing)
     if intent.on_behalf_of is not None and not intent.compensates and intent.on_behalf_of not in grant.agent.acts_for:
         # Asked before the transaction as well; the registration may have been changed meanwhile.
-        raise _not_registered(intent.principal, intent.body.on_behalf_of or "", acts_for=grant.agent.acts_for)
-    usage = queries.rolling_usage(grant.agent_id, intent.tool.name, intent.now, currency=intent.effect.amount.currency)
-    verdict = check_grant(grant=grant, principal=intent.principal, effect=intent.effect, usage=usage, now=intent.now)
+        raise not_registered(intent.principal, intent.body.on_behalf_of or "", acts_for=grant.agent.acts_for)
+    verdict = check_grant(grant=grant, detail=intent.detail, effect=intent.effect, usage=usages.of(intent), now=intent.now)
     if isinstance(verdict, Denied):
         raise GrantRefused.because(verdict)
 
 
-def _supersede(intent: _Intent) -> Proposal:
+def _supersede(intent: Intent) -> Proposal:
     """Move the proposal that this one revises to superseded; it no longer counts against ceilings from here on."""
     named = intent.body.supersedes or ""
     key = queries.decode_field(Prefix.PROPOSAL, named, path="/supersedes")
@@ -235,7 +290,7 @@ def _supersede(intent: _Intent) -> Proposal:
     return old
 
 
-def _draft(intent: _Intent, grant: Grant, superseded: Proposal | None) -> Draft:
+def _draft(intent: Intent, grant: Grant, superseded: Proposal | None) -> Draft:
     return Draft(
         agent=grant.agent,
         tool=intent.tool,
@@ -243,94 +298,9 @@ def _draft(intent: _Intent, grant: Grant, superseded: Proposal | None) -> Draft:
         effect=intent.effect,
         on_behalf_of=intent.on_behalf_of,
         credential_thumbprint=intent.principal.credential_thumbprint,
-        grant_id=grant.pk,
+        grant=grant,
         compensates=intent.compensates,
         supersedes=superseded,
         is_log_only=grant.state == GrantState.LOG_ONLY,
         now=intent.now,
     )
-
-
-def _action(intent: _Intent, plan: Plan) -> Mapping[str, object]:
-    """Return what is approved and what will be sent; the nonce makes two equal intents two different actions."""
-    return {
-        "schema": ACTION_SCHEMA,
-        "tool": intent.tool.name,
-        "tool_version": intent.tool.version,
-        "company": intent.body.company,
-        "agent_id": intent.principal.public_id,
-        "on_behalf_of": intent.actor.on_behalf_of,
-        "params": intent.params,
-        "preconditions": intent.preconditions,
-        "nonce": secrets.token_hex(16),
-        "expires_at": wire_time(intent.expires_at),
-        "policy_version": plan.policy_version,
-        "route_version": plan.route_version,
-    }
-
-
-def _insert(intent: _Intent, grant: Grant, plan: Plan, superseded: Proposal | None) -> Proposal:
-    action_bytes = canonical_bytes(_action(intent, plan))
-    effect, presented = intent.effect, intent.presented
-    proposal = Proposal(
-        id=new_id(),
-        agent=grant.agent,
-        on_behalf_of_id=intent.on_behalf_of,
-        credential_thumbprint=intent.principal.credential_thumbprint,
-        idempotency_key=intent.key,
-        request_digest=intent.request_digest,
-        tool=intent.tool.name,
-        tool_version=intent.tool.version,
-        company=intent.body.company,
-        payload=intent.params,
-        action_bytes=action_bytes,
-        payload_digest=digest_of_bytes(ACTION_SCHEMA, action_bytes),
-        amount_minor=effect.amount.minor,
-        currency=effect.amount.currency,
-        effective_on=effect.effective_on,
-        counterparty=effect.counterparty[:COUNTERPARTY_LENGTH_MAX],
-        counterparty_name=presented.counterparty_name,
-        cost_centre=effect.cost_centre,
-        reference=effect.reference,
-        headline=presented.headline,
-        facts=presented.as_dict(),
-        preconditions=intent.preconditions,
-        rationale=intent.body.rationale,
-        is_log_only=grant.state == GrantState.LOG_ONLY,
-        revision=superseded.revision + 1 if superseded else 1,
-        supersedes=superseded,
-        compensates=intent.compensates,
-        trace_id=current_origin().trace_id,
-        created_at=intent.now,
-        expires_at=intent.expires_at,
-    )
-    proposal.save(force_insert=True)
-    return proposal
-
-
-def _cite(proposal: Proposal, cited: Sequence[Cited]) -> None:
-    Citation.objects.bulk_create(
-        [Citation(proposal=proposal, read_id=item.id, position=position) for position, item in enumerate(cited, start=1)]
-    )
-
-
-def _record(intent: _Intent, proposal: Proposal, cited: Sequence[Cited], superseded: Proposal | None) -> None:
-    agent = proposal.agent
-    events = [
-        NewEvent(
-            kind=ProposalEvent.PROPOSED,
-            actor=intent.actor,
-            subject=subject_of(proposal),
-            now=intent.now,
-            evidence=[{"role": "read", "source": item.public_id, "as_of": wire_time(item.as_of), "digest": item.digest} for item in cited],
-            ai={"agent": agent.public_id, "model": agent.model, "version": agent.model_version},
-            action_digest=proposal.payload_digest,
-            outcome={"status": "pending", "is_log_only": proposal.is_log_only, "request_digest": proposal.request_digest},
-            payload={"headline": proposal.headline, "params": intent.params, "rationale": proposal.rationale},
-        )
-    ]
-    if superseded is not None:
-        by = {"status": "superseded", "superseded_by": encode(Prefix.PROPOSAL, proposal.pk)}
-        subject = subject_of(superseded)
-        events.append(NewEvent(kind=ProposalEvent.SUPERSEDED, actor=intent.actor, subject=subject, now=intent.now, outcome=by))
-    audit.services.record_many(events)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django_q.models import OrmQ
 
@@ -68,7 +69,16 @@ def test_the_life_is_the_installations_or_shorter(door: Door, settings: Any) -> 
     assert document["errors"][0]["acceptable"] == "60 to 36000"
 
 
-def test_the_person_who_asked_is_kept(door: Door, bob: User) -> None:
+def acting_for(door: Door, owner: User, *people: User) -> None:
+    """Register these as the people the agent may name, and nobody else."""
+    described = {name: getattr(door.agent, name) for name in ("purpose", "runtime", "model", "model_version")}
+    identity_services.edit_agent(
+        agent_id=door.agent.pk, acts_for=[person.pk for person in people], actor=identity.actor(owner), now=now(), **described
+    )
+
+
+def test_the_person_who_asked_is_kept(door: Door, alice: User, bob: User) -> None:
+    acting_for(door, alice, bob)
     door.propose(on_behalf_of="bob")
     door.propose(on_behalf_of=str(bob.pk))
     assert [proposal.on_behalf_of for proposal in Proposal.objects.all()] == [bob, bob]
@@ -79,10 +89,35 @@ def test_the_person_who_asked_is_kept(door: Door, bob: User) -> None:
     assert record["actor"]["on_behalf_of"] == str(bob.pk)
 
 
-def test_nobody_elsewhere_can_have_asked(door: Door) -> None:
-    identity.make_user("charlie", [Role.APPROVER], companies=["US01"])
+@pytest.mark.parametrize("named", ["bob", "alice", "nobody", "1"])
+def test_an_agent_names_only_whom_it_is_registered_to_act_for(door: Door, alice: User, bob: User, named: str) -> None:
+    """It could otherwise exclude from deciding whom it likes; somebody unknown gets the same answer as a colleague."""
+    with only_refused("on_behalf_of_refused"):
+        document = problem(door.propose(on_behalf_of=named), 403, "on_behalf_of_refused")
+    assert (paths(document), document["errors"][0]["acceptable"]) == (["/on_behalf_of"], "leave it out: the agent acts for nobody")
+    acting_for(door, alice, identity.make_user("dora", [Role.APPROVER]))
+    with only_refused("on_behalf_of_refused"):
+        document = problem(door.propose(on_behalf_of=named), 403, "on_behalf_of_refused")
+    assert document["errors"][0]["acceptable"] == "a person in the agent's registration"
+
+
+def test_somebody_who_left_can_no_longer_have_asked(door: Door, alice: User, bob: User) -> None:
+    acting_for(door, alice, bob)
+    bob.role_assignments.all().delete()
     with only_refused("validation_failed"):
-        assert paths(problem(door.propose(on_behalf_of="charlie"), 422, "validation_failed")) == ["/on_behalf_of"]
+        assert paths(problem(door.propose(on_behalf_of="bob"), 422, "validation_failed")) == ["/on_behalf_of"]
+
+
+def test_the_database_asks_for_the_registration_too(door: Door, bob: User) -> None:
+    door.propose()
+    columns = [field.column for field in Proposal._meta.concrete_fields if field.column not in {"id", "idempotency_key", "on_behalf_of_id"}]
+    copied = ", ".join(columns)
+    with pytest.raises(IntegrityError, match="does not act for"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO proposals_proposal (id, idempotency_key, on_behalf_of_id, {copied}) "  # noqa: S608  the model's own columns
+            f"SELECT gen_random_uuid(), 'another', %s, {copied} FROM proposals_proposal",
+            [bob.pk],
+        )
 
 
 def test_a_log_only_grant_proposes_what_is_never_committed(alice: User) -> None:
@@ -92,7 +127,7 @@ def test_a_log_only_grant_proposes_what_is_never_committed(alice: User) -> None:
 
 def test_few_queries(door: Door, django_assert_max_num_queries: Any) -> None:
     door.propose()
-    # Token, key lookup, savepoint pair, key lock, agent and grant, key again, usage, row, three of the event.
+    # Token, key lookup, savepoint pair, key lock, agent, then its grant, key again, usage, row, event.
     with django_assert_max_num_queries(12):
         assert door.propose().status_code == 202
 
@@ -270,6 +305,6 @@ def test_another_method_is_refused(door: Door) -> None:
 def test_a_wake_up_is_written_in_the_same_transaction(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     from kernel import queue
 
-    monkeypatch.setitem(queue._listeners, "proposed", ["proposals.tasks.expire_due"])
+    monkeypatch.setitem(queue._listeners, "proposed", [("proposals.tasks.expire_due", queue.Cluster.COMMIT)])
     door.propose()
     assert OrmQ.objects.count() == 1
