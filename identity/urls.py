@@ -8,6 +8,7 @@ from identity.tokens import views
 
 urlpatterns: list[URLPattern] = [
     path("oauth/token", views.token, name="oauth_token"),
+    path("oauth/authorize", views.authorize, name="oauth_authorize"),
     path("oauth/revoke", views.revoke, name="oauth_revoke"),
     path("oauth/introspect", views.introspect, name="oauth_introspect"),
     path(".well-known/jwks.json", views.key_set, name="oauth_key_set"),

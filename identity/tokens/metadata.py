@@ -24,11 +24,12 @@ def authorization_server() -> dict[str, object]:
     proves_by = ["private_key_jwt"]
     return {
         "issuer": issuer(),
+        # Both are required where there is an authorization endpoint, and SDKs require one. Ours refuses: nobody is sent to a browser.
+        "authorization_endpoint": public_url("/oauth/authorize"),
+        "response_types_supported": [],
         "token_endpoint": token_endpoint(),
         "jwks_uri": public_url("/.well-known/jwks.json"),
         "grant_types_supported": [GRANT_TYPE],
-        # Required by RFC 8414, and empty: nobody is sent to a browser to authorize an agent.
-        "response_types_supported": [],
         "token_endpoint_auth_methods_supported": proves_by,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "dpop_signing_alg_values_supported": algorithms,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
@@ -63,6 +63,14 @@ def introspect(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
+def authorize(_request: HttpRequest) -> HttpResponse:
+    """Refuse: an agent's rights are granted in the console, never by sending somebody through a browser."""
+    description = "Agents ask the token endpoint (client_credentials with private_key_jwt)."
+    answer = {"error": "unsupported_response_type", "error_description": description}
+    return _no_store(answer, status=HTTPStatus.BAD_REQUEST)
+
+
+@require_GET
 def key_set(_request: HttpRequest) -> HttpResponse:
     """Answer with the public keys that access tokens verify with (RFC 7517)."""
     return _published(JsonResponse(public_key_set(now()), content_type="application/jwk-set+json"))
@@ -78,7 +86,7 @@ def metadata(_request: HttpRequest) -> HttpResponse:
 def resource_metadata(_request: HttpRequest, resource: str = Resource.API) -> HttpResponse:
     """Answer with which tokens one of the agents' doors takes (RFC 9728)."""
     if resource not in list(Resource):
-        raise Http404
+        return HttpResponse(status=HTTPStatus.NOT_FOUND)
     return _published(JsonResponse(protected_resource(Resource(resource))))
 
 
