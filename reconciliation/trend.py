@@ -55,6 +55,7 @@ class Trend:
     height: int = HEIGHT
     base: int = HEIGHT - BOTTOM
     label: int = HEIGHT - 6
+    end: int = WIDTH - GAP
 
 
 def trend(companies: Collection[str], *, now: datetime) -> Trend | None:

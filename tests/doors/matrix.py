@@ -66,6 +66,9 @@ commits:of_proposal         GET  login  login 302      302        302         30
 commits:detail              GET  login  login 200      200        200         200      200     200           404
 commits:retry               POST login  login 403      403        403         409      403     403           404
 commits:resolve             POST login  login 403      403        403         422      403     403           404
+commits:connections         GET  login  login 200      200        200         200      200     200           200
+commits:connection          GET  login  login 200      200        200         200      200     200           200
+commits:switch_fault        POST login  login 403      403        403         409      403     403           409
 reconciliation:runs         GET  login  login 403      200        403         200      200     403           200
 reconciliation:run          GET  login  login 403      200        403         200      200     403           404
 reconciliation:run_now      POST login  login 403      403        403         303      403     403           404
@@ -74,6 +77,11 @@ reconciliation:break        GET  login  login 403      200        403         20
 reconciliation:explain      POST login  login 403      403        403         422      403     403           404
 reconciliation:write_off    POST login  login 403      403        403         422      403     403           404
 reconciliation:compensate   POST login  login 403      403        403         303      403     403           404
+reconciliation:second       POST login  login 403      403        403         409      403     403           404
+reconciliation:decline      POST login  login 403      403        403         422      403     403           404
+reconciliation:take         POST login  login 403      403        403         303      403     403           404
+reconciliation:release      POST login  login 403      403        403         303      403     403           404
+reconciliation:export       POST login  login 403      200        403         200      200     403           200
 audit:log                   GET  login  login 403      200        403         403      200     200           200
 audit:event                 GET  login  login 403      200        403         403      200     200           404
 audit:proposal              GET  login  login 403      200        403         403      200     200           404

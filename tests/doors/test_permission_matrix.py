@@ -112,8 +112,9 @@ def a_scene(world: World) -> Scene:
             "identity:tool": {"name": ORDER},
             **{f"commits:{name}": commit for name in ("detail", "retry", "resolve")},
             "commits:of_proposal": in_committed,
+            **{f"commits:{name}": {"name": "embedded"} for name in ("connection", "switch_fault")},
             "reconciliation:run": {"run_id": Run.objects.get().public_id},
-            **{f"reconciliation:{name}": one_break for name in ("break", "explain", "write_off", "compensate")},
+            **{f"reconciliation:{name}": one_break for name in BREAK_DOORS},
             "audit:event": event,
             "audit:proposal": in_committed,
             "audit:bundle": in_committed,
@@ -126,6 +127,9 @@ def a_scene(world: World) -> Scene:
             "reconciliation:run_now": {"company": COMPANY},
         },
     )
+
+
+BREAK_DOORS = ("break", "explain", "write_off", "second", "decline", "take", "release", "compensate")
 
 
 def routes(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[str]:
