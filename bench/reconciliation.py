@@ -55,6 +55,7 @@ def _measured_apart(count: int) -> dict[str, Any]:
     finally:
         _replace_databases(admin, is_final=True)
     measured: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+    print(f"Reconciled {count:,} against {count:,}: {measured['seconds']} s, {measured['breaks']}", flush=True)
     return measured
 
 
@@ -111,7 +112,7 @@ def _copy_both_sides() -> None:
     with connections["ledger"].cursor() as cursor:
         cursor.execute("SELECT id FROM ledger_company WHERE code = %s", [COMPANY])
         (company_id,) = cursor.fetchone()
-    statement = landed.ROWS + landed.OURS + landed.SORTED
+    statement = landed.COMPARED + landed.OURS + landed.SORTED
     _copied("ledger", statement, {"company_id": company_id, "until": None, "gate": "countersign"})
     _copied("default", LINES, {"company": COMPANY, "since": None, "after": FIRST_KEY})
 

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, cast
+from itertools import starmap
+from typing import cast
 
 from django.db import Error, InterfaceError, OperationalError, connections
 from django.db.models import Q
@@ -106,12 +107,12 @@ class EmbeddedConnector:
     def extract(self, company: str, since: datetime | None, until: datetime) -> Iterator[Landed]:
         """Stream every document written by our identity, or naming a proposal, sorted by reference (bytewise)."""
         with _available():
-            yield from map(_landed, queries.stream(company=company, since=since, until=until))
+            yield from starmap(Landed, queries.stream(company=company, since=since, until=until))
 
     def extract_named(self, company: str, references: Sequence[str], until: datetime) -> Iterator[Landed]:
         """Stream the documents that name one of these references, sorted alike."""
         with _available():
-            yield from map(_landed, queries.stream(company=company, since=None, until=until, references=references))
+            yield from starmap(Landed, queries.stream(company=company, since=None, until=until, references=references))
 
     def trial_balance(self, company: str) -> Json:
         """Return the trial balance: rows, totals and whether it balances."""
@@ -173,25 +174,6 @@ def _parsed(request: WriteRequest) -> services.WriteRequest | WriteOutcome:
         return WriteOutcome(request.key, SendStatus.REFUSED, code="invalid_action", detail=error.detail)
     params = cast("Mapping[str, object]", action["params"])
     return services.WriteRequest(request.key, request.tool, request.company, request.reference, params)
-
-
-def _landed(row: tuple[Any, ...]) -> Landed:
-    """Return a row of `queries.stream` in the order of the port; by position, because a night makes a million of them."""
-    reference, document, tool, key, total, currency, effective_on, counterparty, written_by, state, reversed_by, _, content_digest = row
-    return Landed(
-        reference,
-        document,
-        tool,
-        total,
-        currency,
-        effective_on,
-        counterparty,
-        content_digest,
-        str(key) if key else "",
-        written_by,
-        state,
-        reversed_by,
-    )
 
 
 def _outcome(result: WriteResult) -> WriteOutcome:

@@ -47,35 +47,40 @@ def extract(*, company: str, since: datetime | None = None, until: datetime | No
     Accounting effects are not documents of their own: an order stands for its commitment entry, a release for its COGS entry.
     """
     recorded = "AND (%(since)s::timestamptz IS NULL OR landed.recorded_at >= %(since)s::timestamptz)"
-    for row in _rows(recorded, company=company, since=since, until=until):
-        yield LandedDocument(company, *row[:12], content_digest=row[12])
+    for row in _rows(DOCUMENT + recorded, company=company, since=since, until=until):
+        yield LandedDocument(company, *row)
 
 
 def stream(*, company: str, since: datetime | None, until: datetime, references: Sequence[str] | None = None) -> Iterator[tuple[Any, ...]]:
-    """Stream what reconciliation compares as plain rows, sorted alike: two million of them must cost little.
+    """Stream what reconciliation compares, in the order of `gateway.port.Landed`, sorted alike: a million of them must cost little.
 
     Documents of the ERP's own people count only where they name a proposal. `since` also takes in what was reversed since then;
     with `references` only what names one of these.
     """
-    condition = OURS
+    condition = COMPARED + OURS
     if since is not None:
         condition += CHANGED_SINCE
     if references is not None:
         condition += " AND landed.reference = ANY(%(references)s)"
     named = list(references) if references is not None else None
-    yield from _rows(condition, company=company, since=since, until=until, references=named, gate=GATE)
+    return _rows(condition, company=company, since=since, until=until, references=named, gate=GATE)
 
 
-# Everything by which reconciliation and the ledger's own tests look at what landed.
 ROWS = """
-SELECT landed.reference, landed.document, landed.tool, record.key, landed.total_minor, landed.currency,
-    landed.effective_on, landed.counterparty, landed.written_by, landed.state, landed.reversed_by,
-    landed.recorded_at, landed.content_digest
 FROM ledger_landed AS landed
 LEFT JOIN ledger_idempotencyrecord AS record
     ON record.company_id = landed.company_id AND record.document = landed.document
 WHERE landed.company_id = %(company_id)s AND (%(until)s::timestamptz IS NULL OR landed.recorded_at < %(until)s::timestamptz)
 """
+DOCUMENT = f"""
+SELECT landed.reference, landed.document, landed.tool, record.key, landed.total_minor, landed.currency,
+    landed.effective_on, landed.counterparty, landed.written_by, landed.state, landed.reversed_by,
+    landed.recorded_at, landed.content_digest
+{ROWS}"""
+COMPARED = f"""
+SELECT landed.reference, landed.document, landed.tool, landed.total_minor, landed.currency, landed.effective_on,
+    landed.counterparty, landed.content_digest, coalesce(record.key::text, ''), landed.written_by, landed.state, landed.reversed_by
+{ROWS}"""
 OURS = "AND (landed.written_by = %(gate)s OR landed.reference <> '')"
 CHANGED_SINCE = """
 AND (landed.recorded_at >= %(since)s::timestamptz OR landed.document = ANY(ARRAY(
@@ -85,10 +90,10 @@ AND (landed.recorded_at >= %(since)s::timestamptz OR landed.document = ANY(ARRAY
 SORTED = '\nORDER BY landed.reference COLLATE "C", landed.document COLLATE "C"'
 
 
-def _rows(condition: str, *, company: str, **values: Any) -> Iterator[tuple[Any, ...]]:
+def _rows(statement: str, *, company: str, **values: Any) -> Iterator[tuple[Any, ...]]:
     found = get_company(company)
     with connections[LEDGER].chunked_cursor() as cursor:
-        cursor.execute(ROWS + condition + SORTED, {**values, "company_id": found.pk})
+        cursor.execute(statement + SORTED, {**values, "company_id": found.pk})
         while rows := cursor.fetchmany(CHUNK_ROWS):
             yield from rows
 
