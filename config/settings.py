@@ -11,7 +11,7 @@ from config.databases import Process, current_process, database_settings
 from config.paths import CHECKPOINTS, DATA, PROJECT
 from config.secret_store import new_checkpoint_signing_key, new_token_signing_key, secret, secret_file
 from gateway.addresses import AllowList, parse_allow_list
-from limits.quotas import Quota, parse_quota
+from identity.limits.quotas import Quota, parse_quota
 from kernel.errors import DomainError
 from kernel.money import Money
 
@@ -93,7 +93,6 @@ INSTALLED_APPS = [
     "audit",
     "ledger",
     "gateway",
-    "limits",
     "identity",
     "proposals",
     "approvals",
@@ -203,6 +202,7 @@ SPECTACULAR_SETTINGS = {
 # Outgoing connections (gateway/network.py) -------------------------------------------------------------------------------
 OUTBOUND_ALLOW_PUBLIC = allow_list("COUNTERSIGN_OUTBOUND_ALLOW_PUBLIC")
 OUTBOUND_ALLOW_PRIVATE = allow_list("COUNTERSIGN_OUTBOUND_ALLOW_PRIVATE")
+WEBHOOK_KEY = secret("webhook_key")
 OUTBOUND_CA_FILE = os.environ.get("COUNTERSIGN_OUTBOUND_CA_FILE", "")
 if OUTBOUND_CA_FILE and not Path(OUTBOUND_CA_FILE).is_file():
     raise SystemExit(f"COUNTERSIGN_OUTBOUND_CA_FILE={OUTBOUND_CA_FILE!r} is no file.")

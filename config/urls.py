@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # The people's doors.
     path("", include("approvals.urls")),
     path("", include("identity.console_urls")),
+    path("", include("proposals.webhooks.urls")),
     path("commits/", include("commits.urls")),
     path("reconciliation/", include("reconciliation.urls")),
     path("audit/", include("config.views.audit_urls")),

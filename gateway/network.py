@@ -387,16 +387,3 @@ def _answers(host: str) -> Iterator[None]:
 def outbound_client(policy: Policy, *, bounds: Bounds | None = None) -> OutboundClient:
     """Return a client under the policy, with this installation's exceptions."""
     return OutboundClient(PrivateNetworkGuard.of(policy), bounds or Bounds())
-
-
-__all__ = [
-    "Answer",
-    "Bounds",
-    "GuardedTransport",
-    "OutboundClient",
-    "Policy",
-    "PrivateNetworkGuard",
-    "outbound_client",
-    "parse_url",
-    "resolve",
-]

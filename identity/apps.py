@@ -15,5 +15,7 @@ class IdentityConfig(AppConfig):
         """Make identity's kinds recordable."""
         from audit.kinds import register_kinds
         from identity.events import IdentityEvent
+        from identity.limits.events import LimitEvent
 
         register_kinds(IdentityEvent)
+        register_kinds(LimitEvent)

@@ -30,6 +30,7 @@ class Prefix(StrEnum):
     DECISION = "dec"
     EVENT = "evt"
     GRANT = "grant"
+    MESSAGE = "msg"
     POLICY = "pol"
     PROPOSAL = "prop"
     READ = "read"

@@ -16,14 +16,20 @@ class ProposalsConfig(AppConfig):
         from audit.bundle import register_section
         from audit.kinds import register_kinds
         from identity.activity import register_rates, register_stakes
-        from kernel.queue import on_wake
+        from kernel.queue import Cluster, on_pulse, on_wake
         from proposals.activity import rates_since, stakes_of
         from proposals.events import ProposalEvent, ReadEvent
         from proposals.evidence import proposal_section
+        from proposals.webhooks.events import WebhookEvent
+        from proposals.webhooks.tasks import is_due
 
         register_kinds(ProposalEvent)
         register_kinds(ReadEvent)
+        register_kinds(WebhookEvent)
         register_section("proposal", proposal_section)
         register_rates(rates_since)
         register_stakes(stakes_of)
         on_wake("agent_decommissioned", "proposals.tasks.withdraw_of_decommissioned")
+        # Deliveries wait for strangers, so they run where no commit waits.
+        on_wake("webhook_due", "proposals.webhooks.tasks.deliver", cluster=Cluster.BULK)
+        on_pulse(is_due, "proposals.webhooks.tasks.deliver", cluster=Cluster.BULK)

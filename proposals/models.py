@@ -10,6 +10,7 @@ from identity.models import Agent
 from kernel.ids import Prefix, encode, new_id
 from kernel.money import Money
 from proposals.states import OutcomeStatus, ProposalState
+from proposals.webhooks.models import WebhookAttempt, WebhookEndpoint, WebhookMessage  # noqa: F401  kept beside their services
 
 
 class ReadReceipt(models.Model):

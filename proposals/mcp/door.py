@@ -31,8 +31,8 @@ from kernel.context import Origin, current_origin, origin
 from kernel.errors import DomainError
 from kernel.ids import new_id
 from kernel.tracing import parse_traceparent
-from limits.errors import RateLimited
-from limits.services import admit_agent, record_or_count, refused_at_the_door, source_of
+from identity.limits.errors import RateLimited
+from identity.limits.services import admit_agent, record_or_count, refused_at_the_door, source_of
 from proposals.errors import BodyTooLarge
 from proposals.events import ReadEvent
 from proposals.mcp.visits import STATE, Visit, in_thread, new_deadline

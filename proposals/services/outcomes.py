@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection
 from psycopg.types.json import Jsonb
 
+from proposals.services.telling import tell_outcomes
 from proposals.states import OutcomeStatus
 
 UPSERT = """
@@ -50,6 +51,7 @@ def record_outcomes(entries: Sequence[NewOutcome], *, now: datetime) -> None:
     ]
     with connection.cursor() as cursor:
         cursor.execute(UPSERT, [now, *columns])
+    tell_outcomes(entries, now=now)
 
 
 def record_outcome(

@@ -21,6 +21,7 @@ from proposals.events import ProposalEvent
 from proposals.models import Feedback, Proposal
 from proposals.queries import lock_proposal
 from proposals.services.outcomes import NewOutcome, record_outcomes
+from proposals.services.telling import tell_states
 from proposals.states import OPEN, TRANSITIONS, OutcomeStatus, ProposalState
 from proposals.subjects import subject_of
 
@@ -87,6 +88,7 @@ def _decide(rows: Sequence[Proposal], *, to: ProposalState, now: datetime) -> No
         if to == ProposalState.APPROVED and row.expires_at <= now:
             raise StateConflict(detail="The proposal has expired.", data={"state": row.state, "requested": str(to)})
     advance_many(rows, to, transitions=TRANSITIONS, decided_at=now)
+    tell_states(rows, now=now)
     if to == ProposalState.APPROVED:
         record_outcomes([NewOutcome(row.pk, OutcomeStatus.LOGGED) for row in rows if row.is_log_only], now=now)
 
@@ -118,6 +120,7 @@ def void(
     Joins the caller's transaction. Raises StateConflict when it is neither.
     """
     advance(proposal, ProposalState.VOIDED, transitions=TRANSITIONS, decided_at=proposal.decided_at or now)
+    tell_states([proposal], now=now)
     listed = [dict(item) for item in differences]
     Feedback.objects.create(proposal=proposal, code=code, comment=reason, differences=listed, recorded_at=now)
     audit.services.record(
@@ -144,6 +147,7 @@ def withdraw(*, principal: AgentPrincipal, proposal_id: str, now: datetime) -> P
             raise NotVisible(detail=f"You have no proposal {proposal_id}.")
         principal.detail_for(action="propose", tool=proposal.tool, company=proposal.company)
         advance(proposal, ProposalState.WITHDRAWN, transitions=TRANSITIONS, decided_at=proposal.decided_at or now)
+        tell_states([proposal], now=now)
         audit.services.record(
             kind=ProposalEvent.WITHDRAWN,
             actor=principal.actor(),
@@ -183,6 +187,7 @@ def _end_all(rows: Sequence[Proposal], *, to: ProposalState, kind: ProposalEvent
     advance_many([proposal for proposal in rows if proposal.decided_at is None], to, transitions=TRANSITIONS, decided_at=now)
     for proposal in decided_before:
         advance(proposal, to, transitions=TRANSITIONS)
+    tell_states(rows, now=now)
     events = [
         NewEvent(
             kind=kind,

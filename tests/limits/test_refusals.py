@@ -10,15 +10,15 @@ import pytest
 from audit.models import Event, EventPayload
 from audit.records import Subject
 from identity.events import IdentityEvent
+from identity.limits import services
+from identity.limits.models import RefusalCount
+from identity.limits.quotas import Quota
+from identity.limits.services import refusals
 from kernel.actors import Actor, ActorKind
 from kernel.canonical import parse_json
 from kernel.errors import PermissionRefused
-from limits import services
-from limits.models import RateCounter, RefusalCount
-from limits.quotas import Quota
-from limits.services import refusals
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 UNKNOWN = Actor(ActorKind.AGENT, "unknown")
 
 
@@ -82,7 +82,6 @@ def test_a_thousand_sources_are_counted_together(instant: datetime, monkeypatch:
     assert services.record_summaries(now=instant + timedelta(minutes=5)) == 1
     (summary,) = recorded("gate:refusals_counted")
     assert (summary["source"], summary["count"], summary["recorded"]) == ("*", 17, 5)
-    RateCounter.objects.all().delete()
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from limits import services
-from limits.models import RateCounter
-from limits.quotas import Quota, Standing, parse_quota, rate_limit_headers
+from identity.limits import services
+from identity.limits.models import RateCounter
+from identity.limits.quotas import Quota, Standing, parse_quota, rate_limit_headers
 
 TEN = Quota("agent", 10, 60)
 THREE = Quota("tool", 3, 60)
@@ -86,7 +86,7 @@ def test_many_at_once_get_exactly_the_quota(instant: datetime) -> None:
 @pytest.mark.django_db
 def test_a_counter_costs_no_log_and_is_forgotten(instant: datetime) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT relpersistence FROM pg_class WHERE relname = 'limits_ratecounter'")
+        cursor.execute("SELECT relpersistence FROM pg_class WHERE relname = 'identity_ratecounter'")
         assert cursor.fetchone() == ("u",)
     services.take("a", TEN, now=instant)
     assert services.forget_unused(now=after(instant, 3600)) == 0

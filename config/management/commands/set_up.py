@@ -23,7 +23,8 @@ SCHEDULES = (
     ("Expire proposals", "proposals.tasks.expire_due", 1),
     ("Withdraw proposals of decommissioned agents", "proposals.tasks.withdraw_orphans", 5),
     ("Suspend unreviewed agents", "identity.tasks.suspend_unreviewed", 15),
-    ("Summarise refusals", "limits.tasks.summarise", 1),
+    ("Deliver webhooks", "proposals.webhooks.tasks.deliver", 1),
+    ("Summarise refusals", "identity.limits.tasks.summarise", 1),
     ("Forget expired assertions", "identity.tasks.forget_expired_assertions", 60),
     ("Forget spent proofs", "identity.tasks.forget_spent", 5),
     ("Rotate the signing key by age", "identity.tasks.rotate_signing_key", 60),
@@ -31,7 +32,7 @@ SCHEDULES = (
 )
 
 # What takes long runs beside what people wait for, not before it.
-BULK_TASKS = frozenset({"reconciliation.tasks.run_nightly"})
+BULK_TASKS = frozenset({"reconciliation.tasks.run_nightly", "proposals.webhooks.tasks.deliver"})
 
 
 class Command(BaseCommand):

@@ -1,4 +1,4 @@
-"""Quota counters and refusal counts."""
+"""Quota counters and counts of refusals."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    initial = True
-    dependencies = []
+    dependencies = [
+        ("identity", "0006_token_guards"),
+    ]
 
     operations = [
         migrations.CreateModel(
@@ -36,16 +37,18 @@ class Migration(migrations.Migration):
             ],
             options={
                 "constraints": [
-                    models.UniqueConstraint(fields=("source", "kind", "code", "window_start"), name="limits_one_count_per_window"),
+                    models.UniqueConstraint(
+                        fields=("source", "kind", "code", "window_start"), name="identity_refusals_one_count_per_window"
+                    ),
                     models.CheckConstraint(
-                        condition=models.Q(("window_end__gt", models.F("window_start"))), name="limits_window_has_length"
+                        condition=models.Q(("window_end__gt", models.F("window_start"))), name="identity_refusals_window_has_length"
                     ),
                 ],
             },
         ),
         # A counter is written at every request: no write-ahead log, and room on the page for the new version of its row.
         migrations.RunSQL(
-            "ALTER TABLE limits_ratecounter SET UNLOGGED; ALTER TABLE limits_ratecounter SET (fillfactor = 50)",
+            "ALTER TABLE identity_ratecounter SET UNLOGGED; ALTER TABLE identity_ratecounter SET (fillfactor = 50)",
             migrations.RunSQL.noop,
         ),
     ]

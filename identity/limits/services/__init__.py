@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from limits.services.doors import admit_agent, refused_at_the_door, source_of
-from limits.services.refusals import forget_unused, record_or_count, record_summaries
-from limits.services.taking import take, take_all
+from identity.limits.services.doors import admit_agent, refused_at_the_door, source_of
+from identity.limits.services.refusals import forget_unused, record_or_count, record_summaries
+from identity.limits.services.taking import take, take_all
 
 __all__ = [
     "admit_agent",

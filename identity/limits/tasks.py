@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from identity.limits import services
 from kernel.clock import now
 from kernel.context import Origin, origin
-from limits import services
 
 
 def summarise() -> int:

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from limits.errors import LockedOut, RateLimited
-from limits.quotas import Quota, Standing, rate_limit_headers
-from limits.services.taking import take, take_all
+from identity.limits.errors import LockedOut, RateLimited
+from identity.limits.quotas import Quota, Standing, rate_limit_headers
+from identity.limits.services.taking import take, take_all
 
 Refusal = TypeVar("Refusal", bound=RateLimited)
 

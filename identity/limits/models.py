@@ -35,8 +35,8 @@ class RefusalCount(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["source", "kind", "code", "window_start"], name="limits_one_count_per_window"),
-            models.CheckConstraint(condition=Q(window_end__gt=models.F("window_start")), name="limits_window_has_length"),
+            models.UniqueConstraint(fields=["source", "kind", "code", "window_start"], name="identity_refusals_one_count_per_window"),
+            models.CheckConstraint(condition=Q(window_end__gt=models.F("window_start")), name="identity_refusals_window_has_length"),
         ]
 
     def __str__(self) -> str:

@@ -12,10 +12,10 @@ from datetime import datetime
 
 from django.db import connection
 
-from limits.quotas import Quota, Standing
+from identity.limits.quotas import Quota, Standing
 
 TAKE = """
-INSERT INTO limits_ratecounter AS counter (key, full_at, is_allowed)
+INSERT INTO identity_ratecounter AS counter (key, full_at, is_allowed)
 SELECT asked.key, %(now)s + asked.taken, true
 FROM unnest(%(keys)s::text[], %(taken)s::interval[], %(windows)s::interval[]) WITH ORDINALITY AS asked (key, taken, size, place)
 ORDER BY asked.place

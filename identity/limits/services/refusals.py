@@ -12,13 +12,13 @@ from django.db import connection, transaction
 
 import audit.services
 from audit.records import NewEvent, Subject
+from identity.limits.events import LimitEvent
+from identity.limits.models import RateCounter, RefusalCount
+from identity.limits.quotas import Quota
+from identity.limits.services.taking import take
 from kernel.actors import Actor, ActorKind
 from kernel.clock import wire_time
 from kernel.errors import DomainError
-from limits.events import LimitEvent
-from limits.models import RateCounter, RefusalCount
-from limits.quotas import Quota
-from limits.services.taking import take
 
 WINDOW = timedelta(minutes=5)
 # How many refusals of one source, kind and code have an event of their own in each window.
@@ -30,7 +30,7 @@ UNUSED_AFTER = timedelta(hours=24)
 SUMMARY_LIMIT = 500
 
 COUNT = """
-INSERT INTO limits_refusalcount AS counted (
+INSERT INTO identity_refusalcount AS counted (
     source, kind, code, window_start, window_end, count, recorded, actor_kind, actor_id, subject_kind, subject_id
 ) VALUES (%s, %s, %s, %s, %s, 1, 1, %s, %s, %s, %s)
 ON CONFLICT (source, kind, code, window_start) DO UPDATE
@@ -38,7 +38,7 @@ ON CONFLICT (source, kind, code, window_start) DO UPDATE
 RETURNING count
 """
 COUNT_AGAIN = """
-UPDATE limits_refusalcount SET count = count + 1, recorded = LEAST(count + 1, %s)
+UPDATE identity_refusalcount SET count = count + 1, recorded = LEAST(count + 1, %s)
 WHERE source = %s AND kind = %s AND code = %s AND window_start = %s
 RETURNING count
 """

@@ -1,0 +1,1 @@
+"""Webhooks: an agent's runtime is told what became of its proposals, signed as Standard Webhooks."""
