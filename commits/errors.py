@@ -14,6 +14,13 @@ class NotRetryable(StateConflict):
     title = "This commit cannot be tried again"
 
 
+class NotRecommittable(StateConflict):
+    """The ERP still has the write, or remembers its key, or the approval no longer holds: the same key can land nothing any more."""
+
+    code = "commit_not_recommittable"
+    title = "This commit cannot be sent once more"
+
+
 class NotUnknown(StateConflict):
     """The outcome is known already: there is nothing for a person to say."""
 

@@ -20,6 +20,8 @@ class CommitEvent(StrEnum):
     RELEASED = "commit:released"
     RETRIED = "commit:retried"
     RESOLVED = "commit:resolved"
+    # The ERP lost what had landed: the same key and bytes go out once more.
+    RECOMMITTED = "commit:recommitted"
 
 
 class ErpEvent(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from commits.models import Attempt, Commit, Receipt
+from commits.models import Attempt, Commit, Receipt, Relanding
 from kernel.canonical import canonical_bytes
 from kernel.clock import wire_time
 from kernel.ids import Prefix, decode
@@ -22,6 +22,9 @@ def erp_members(proposal: str) -> Mapping[str, bytes]:
     if receipt is not None:
         members["erp/receipt.json"] = bytes(receipt.answer_bytes)
         members["erp/read_back.json"] = bytes(receipt.read_back_bytes)
+    for again in Relanding.objects.filter(commit=commit):
+        members[f"erp/receipt_{again.number}.json"] = bytes(again.answer_bytes)
+        members[f"erp/read_back_{again.number}.json"] = bytes(again.read_back_bytes)
     return members
 
 

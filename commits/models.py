@@ -26,6 +26,9 @@ class Commit(models.Model):
     holder = models.BigIntegerField(null=True, blank=True, help_text="The session that claimed it: see commits.presence")
     holder_server_started_at = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(help_text="Backoff: not claimed earlier")
+    landing_number = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="Which landing counts: 2 after the ERP lost the first"
+    )
     code = models.CharField(max_length=64, blank=True)
     detail = models.TextField(blank=True)
     is_retryable = models.BooleanField(default=False)
@@ -92,10 +95,9 @@ class Attempt(models.Model):
         return f"{self.number}: {self.outcome}"
 
 
-class Receipt(models.Model):
-    """What the ERP answered and what was read back; insert-only."""
+class Landing(models.Model):
+    """What the ERP answered and what was read back."""
 
-    commit = models.OneToOneField(Commit, on_delete=models.PROTECT, primary_key=True, related_name="receipt")
     document = models.CharField(max_length=80)
     answer_bytes = models.BinaryField(help_text="Canonical bytes of the ERP's answer")
     read_back_bytes = models.BinaryField(help_text="Canonical bytes of what was read back")
@@ -106,15 +108,38 @@ class Receipt(models.Model):
     recorded_at = models.DateTimeField()
 
     class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        """Return the document number."""
+        return self.document
+
+
+class Receipt(Landing):
+    """The landing of a commit; insert-only."""
+
+    commit = models.OneToOneField(Commit, on_delete=models.PROTECT, primary_key=True, related_name="receipt")
+
+    class Meta:
         indexes = [
             models.Index(fields=["document"], name="commits_receipt_by_document"),
             # What landed otherwise than approved is rare, and asked for by reconciliation and by people.
             models.Index(fields=["recorded_at"], condition=~Q(differences=[]), name="commits_receipt_that_differs"),
         ]
 
-    def __str__(self) -> str:
-        """Return the document number."""
-        return self.document
+
+class Relanding(Landing):
+    """A later landing of a commit whose document the ERP lost, e.g. restored from a backup; insert-only. The last one counts."""
+
+    commit = models.ForeignKey(Commit, on_delete=models.PROTECT, related_name="relandings")
+    number = models.PositiveSmallIntegerField(help_text="2 for the first one after the receipt")
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["commit", "number"], name="commits_relanding_number_once"),
+            models.CheckConstraint(condition=Q(number__gte=2), name="commits_relanding_comes_after_the_receipt"),
+        ]
 
 
 class Breaker(models.Model):

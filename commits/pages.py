@@ -8,9 +8,12 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.urls import reverse
+from django.utils.html import format_html
 
-from commits.models import Attempt, Commit, Receipt
+from commits.models import Attempt, Commit, Landing, Receipt
+from commits.queries import landing_of
 from commits.states import AttemptOutcome, CommitState
+from gateway.connections import all_connectors
 from identity.permissions import Permission, permissions_of
 from identity.policies import agent_standing
 from kernel.canonical import parse_json, to_json_text
@@ -51,6 +54,7 @@ class CommitRow:
     attempts: str
     opened: Moment
     detail: str
+    upcoming: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,21 @@ def commit_row(commit: Commit, now: datetime) -> CommitRow:
         attempts=str(commit.attempt_number),
         opened=ago(commit.opened_at, now),
         detail=commit.code,
+        upcoming=upcoming(commit, now),
     )
+
+
+def upcoming(commit: Commit, now: datetime) -> str:
+    """Return what happens next to a commit that is not settled, and when; empty where nothing does by itself."""
+    if commit.state == CommitState.UNKNOWN:
+        return f"Looked up by its key {_soon(commit.not_before, now)}"
+    if commit.state == CommitState.QUEUED and commit.not_before > now:
+        return f"Tried again {_soon(commit.not_before, now)}"
+    return ""
+
+
+def _soon(instant: datetime, now: datetime) -> str:
+    return f"in {span(instant - now)}" if instant > now else "now"
 
 
 def state_tag(commit: Commit, now: datetime) -> Tag:
@@ -131,7 +149,7 @@ def state_tag(commit: Commit, now: datetime) -> Tag:
 
 def commit_page(commit: Commit, attempts: Sequence[Attempt], user: User, now: datetime) -> CommitPage:
     """Return the page of one commit."""
-    receipt: Receipt | None = getattr(commit, "receipt", None)
+    receipt = landing_of(commit)
     operates = Permission.COMMIT_OPERATE in permissions_of(user)
     proposal = commit.proposal
     may_retry = commit.state == CommitState.FAILED and commit.is_retryable and proposal.state == ProposalState.APPROVED
@@ -144,13 +162,15 @@ def commit_page(commit: Commit, attempts: Sequence[Attempt], user: User, now: da
         facts=(
             ("Amount", str(proposal.amount)),
             ("Company", commit.company),
-            ("Connection", commit.connection),
+            ("Connection", _connection(commit.connection)),
             ("Tool", commit.tool),
             ("Opened", at(commit.opened_at)),
             ("First sent", maybe_at(commit.first_sent_at)),
             ("Settled", maybe_at(commit.settled_at)),
             ("Key in the ERP", str(commit.pk)),
+            *((("Landing", f"No. {commit.landing_number}: the ERP lost the one before"),) if commit.landing_number > 1 else ()),
             *((("Code", commit.code),) if commit.code else ()),
+            *((("Next", text),) if (text := upcoming(commit, now)) else ()),
         ),
         detail=commit.detail,
         attempts=[attempt_row(attempt) for attempt in attempts],
@@ -159,6 +179,12 @@ def commit_page(commit: Commit, attempts: Sequence[Attempt], user: User, now: da
         may_retry=operates and may_retry,
         may_resolve=operates and commit.state == CommitState.UNKNOWN,
     )
+
+
+def _connection(name: str) -> str:
+    if name not in {connector.name for connector in all_connectors()}:
+        return name
+    return format_html('<a href="{}">{}</a>', reverse("commits:connection", args=[name]), name)
 
 
 def attempt_row(attempt: Attempt) -> AttemptRow:
@@ -178,7 +204,7 @@ def _took(seconds: float) -> str:
     return f"{int(seconds * 1000)} ms" if seconds < 1 else span(timedelta(seconds=seconds))
 
 
-def receipt_view(receipt: Receipt) -> ReceiptView:
+def receipt_view(receipt: Landing) -> ReceiptView:
     """Return the receipt in words: the document, and whether it is what was approved."""
     differences = [
         Difference(str(item.get("field", "")).strip("/"), str(item.get("approved", "")), str(item.get("landed", "")))

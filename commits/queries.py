@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Count, Min, Q, QuerySet
 
-from commits.models import Attempt, Commit
+from commits.models import Attempt, Commit, Landing, Receipt, Relanding
 from commits.presence import abandoned
 from commits.states import CommitState
 from identity.permissions import Permission, companies_with, require_permission
@@ -36,6 +37,24 @@ def get_commit_for(user: User, commit_id: str, permission: Permission = Permissi
     if found is None:
         raise NotVisible(detail=f"There is no commit {commit_id} in your companies.")
     return found
+
+
+def landing_of(commit: Commit) -> Landing | None:
+    """Return the landing that counts: the receipt, or the last one after the ERP lost what it had."""
+    receipt: Receipt | None = getattr(commit, "receipt", None)
+    if receipt is None or commit.landing_number == 1:
+        return receipt
+    return Relanding.objects.filter(commit=commit).order_by("-number").first() or receipt
+
+
+def landed_differently(company: str, since: datetime | None = None) -> Iterator[Receipt]:
+    """Stream the receipts, with commit and proposal, of what landed otherwise than approved, oldest first."""
+    found = Receipt.objects.exclude(differences=[]).filter(commit__company=company)
+    rows = found.filter(recorded_at__gte=since) if since else found
+    rows = rows.defer(
+        "answer_bytes", "read_back_bytes", "commit__request_bytes", "commit__proposal__facts", "commit__proposal__action_bytes"
+    )
+    return rows.select_related("commit__proposal").order_by("recorded_at").iterator()
 
 
 def attempts_of(commit: Commit) -> list[Attempt]:

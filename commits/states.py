@@ -28,12 +28,13 @@ class AttemptOutcome(TextChoices):
     LOST = "lost", "Answer lost"
 
 
-# in_flight → queued only when the call provably never left; unknown is left only by reading back or by a person.
+# in_flight → queued only when the call provably never left; unknown is left only by reading back or by a person; succeeded → queued only
+# when the ERP provably lost what had landed.
 TRANSITIONS: Transitions = {
     CommitState.QUEUED: frozenset({CommitState.IN_FLIGHT, CommitState.FAILED}),
     CommitState.IN_FLIGHT: frozenset({CommitState.SUCCEEDED, CommitState.FAILED, CommitState.UNKNOWN, CommitState.QUEUED}),
     CommitState.UNKNOWN: frozenset({CommitState.SUCCEEDED, CommitState.FAILED, CommitState.QUEUED}),
-    CommitState.SUCCEEDED: frozenset(),
+    CommitState.SUCCEEDED: frozenset({CommitState.QUEUED}),
     CommitState.FAILED: frozenset({CommitState.QUEUED}),
 }
 
@@ -49,6 +50,6 @@ class BreakerState(TextChoices):
 # A write that was under way when the breaker opened may still be answered: then the connection is well.
 BREAKER_TRANSITIONS: Transitions = {
     BreakerState.CLOSED: frozenset({BreakerState.OPEN}),
-    BreakerState.OPEN: frozenset({BreakerState.HALF_OPEN, BreakerState.CLOSED}),
+    BreakerState.OPEN: frozenset({BreakerState.HALF_OPEN, BreakerState.CLOSED, BreakerState.OPEN}),
     BreakerState.HALF_OPEN: frozenset({BreakerState.OPEN, BreakerState.CLOSED, BreakerState.HALF_OPEN}),
 }

@@ -10,12 +10,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from commits import services
+from commits.filters import Filters
 from commits.pages import COMMIT_TAGS, commit_page, commit_row
 from commits.queries import attempts_of, depth, get_commit_for, visible_commits
 from commits.states import CommitState
+from gateway.connections import all_connectors
 from identity.actors import actor_of
 from identity.console import lead_back, person_of
-from identity.permissions import Permission, requires
+from identity.permissions import Permission, companies_with, requires
 from kernel.clock import now as clock_now
 from kernel.display import ago
 from kernel.errors import NotVisible
@@ -26,18 +28,18 @@ from kernel.listing import address_with, page_of
 @require_safe
 @requires(Permission.COMMIT_READ)
 def commits(request: HttpRequest) -> HttpResponse:
-    """List the commits of the person's companies, newest first, one state at a time."""
-    now, state = clock_now(), request.GET.get("state", "")
-    rows = visible_commits(person_of(request))
-    if state in CommitState.values:
-        rows = rows.filter(state=state)
-    found = page_of(rows, request.GET)
+    """List the commits of the person's companies, newest first, narrowed by state, connection, company and key."""
+    now, filters, visible = clock_now(), Filters.of(request.GET), visible_commits(person_of(request))
+    found = page_of(filters.rows(visible), request.GET)
     waiting = depth(now=now)
     oldest = waiting["oldest_due_at"]
     context = {
         "page": found.with_rows([commit_row(commit, now) for commit in found.rows]),
+        "filters": filters,
+        "connections": sorted({item.name for item in all_connectors()} | ({filters.connection} - {""})),
+        "companies": sorted(companies_with(person_of(request), Permission.COMMIT_READ)),
         "tabs": [
-            (label, address_with(request.GET, state=value), value == (state if state in CommitState.values else ""), waiting.get(value))
+            (label, address_with(request.GET, state=value), value == filters.state, waiting.get(value))
             for value, label in [("", "All"), *((item.value, COMMIT_TAGS[item].word) for item in CommitState)]
         ],
         "oldest": ago(oldest, now) if isinstance(oldest, datetime) else None,

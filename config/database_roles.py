@@ -16,6 +16,7 @@ INSERT_ONLY = (
     "approvals_presentation",
     "approvals_route",
     "commits_receipt",
+    "commits_relanding",
     "proposals_citation",
     "proposals_readreceipt",
 )

@@ -54,7 +54,7 @@ class FaultsNotAllowed(DomainError):
     """Faults of an ERP are imitated on a demonstration only."""
 
     code = "faults_not_allowed"
-    status = HTTPStatus.FORBIDDEN
+    status = HTTPStatus.CONFLICT
     title = "This installation is no demonstration"
 
 

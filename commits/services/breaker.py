@@ -105,8 +105,9 @@ def note_failure(connection: str, *, code: str, detail: str, now: datetime) -> N
         Breaker.objects.get_or_create(connection=connection, defaults={"changed_at": now})
         row = Breaker.objects.select_for_update().get(connection=connection)
         count = row.failure_count + 1
-        is_probe = row.state == BreakerState.HALF_OPEN
-        if row.state == BreakerState.OPEN or (row.state == BreakerState.CLOSED and count < FAILURES_MAX):
+        # A lookup that failed after the wait was over is a failed probe as well.
+        is_probe = row.state != BreakerState.CLOSED and (row.state == BreakerState.HALF_OPEN or (row.probe_at or now) <= now)
+        if not is_probe and (row.state == BreakerState.OPEN or count < FAILURES_MAX):
             Breaker.objects.filter(pk=connection).update(failure_count=count, code=code, detail=detail)
             return
         openings = row.opening_count + 1

@@ -25,8 +25,11 @@ from gateway.preconditions import Check, Severity, check_all
 
 logger = logging.getLogger(__name__)
 
-# A batch whose lease has less than this left is not sent: another worker may be about to take it over.
-LEASE_MARGIN_SECONDS = 60
+# A write whose lease has less than this left is not sent. Of the lease's two minutes that leaves half a minute to begin in: a slow ERP then
+# ends neither beyond the lease nor beyond the queue's own timeout of one minute.
+LEASE_MARGIN_SECONDS = 90
+# How many writes go out before the clock is looked at again. Level A takes a batch as one; elsewhere each write is a call of its own.
+CHUNKS = {Level.A: 50, Level.B: 5, Level.C: 1}
 # A defect before sending is not an outage: after so many attempts a person has to look.
 DEFECT_ATTEMPTS_MAX = 8
 
@@ -34,7 +37,7 @@ DEFECT_ATTEMPTS_MAX = 8
 def send(claimed: Sequence[Claimed], *, now: datetime) -> list[Settlement]:
     """Each claimed commit was sent at most once by this call; returns what became of each, to be settled.
 
-    Grouped by connection. Commits whose lease is running out are left alone and missing from the result.
+    Grouped by connection. Commits whose lease is running out are not sent any more, and queued again.
     """
     settlements: list[Settlement] = []
     for company, group in groupby(sorted(claimed, key=lambda item: item.company), key=lambda item: item.company):
@@ -59,12 +62,16 @@ def _send_to(connector: Connector, batch: Sequence[Claimed], *, now: datetime) -
     settlements += landed(connector, [(item, found[item.commit_id]) for item in repeated if item.commit_id in found], now=now)
     waiting = [item for item in batch if item.commit_id not in found]
     cleared, stopped = _checked(connector, waiting, now=now)
-    alive = [item for item in cleared if item.deadline - time.monotonic() > LEASE_MARGIN_SECONDS]
-    if alive:
-        crash_point(CrashPoint.BEFORE_SEND)
-        outcomes = _commit_many(connector, alive, now=now)
-        crash_point(CrashPoint.AFTER_SEND)
-        settlements += _ended(connector, alive, outcomes, now=now)
+    size = CHUNKS[connector.level]
+    for chunk in (cleared[start : start + size] for start in range(0, len(cleared), size)):
+        alive = [item for item in chunk if item.deadline - time.monotonic() > LEASE_MARGIN_SECONDS]
+        late = [item for item in chunk if item not in alive]
+        settlements += [deferred(item, code="lease_short", detail="Its turn came too late in the lease.", now=now) for item in late]
+        if alive:
+            crash_point(CrashPoint.BEFORE_SEND)
+            outcomes = _commit_many(connector, alive, now=now)
+            crash_point(CrashPoint.AFTER_SEND)
+            settlements += _ended(connector, alive, outcomes, now=now)
     return settlements + stopped
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -14,7 +15,7 @@ import proposals.services
 from audit.records import NewEvent
 from commits.crash_points import CrashPoint, crash_point
 from commits.events import CommitEvent, ErpEvent
-from commits.models import Commit, Receipt
+from commits.models import Commit, Landing, Receipt, Relanding
 from commits.records import Counts, Settlement
 from commits.services import statements
 from commits.services.events import ACTOR, subject_of
@@ -71,7 +72,8 @@ def _settle(settlements: Sequence[Settlement], *, now: datetime, actor: Actor) -
         current = [item for item in settlements if item.claim.commit_id in moved]
         statements.end_attempts([item for item in current if item.claim.state is CommitState.IN_FLIGHT], now=now)
         receipts = {item.claim.commit_id: _receipt(item, rows, now=now) for item in current if item.landed is not None}
-        Receipt.objects.bulk_create(receipts.values())
+        Receipt.objects.bulk_create([receipt for receipt in receipts.values() if isinstance(receipt, Receipt)])
+        Relanding.objects.bulk_create([receipt for receipt in receipts.values() if isinstance(receipt, Relanding)])
         for item in current:
             if item.drift:
                 proposals.services.void(
@@ -101,8 +103,8 @@ def _lock(ids: Sequence[UUID]) -> dict[UUID, Commit]:
     return {row.pk: row for row in rows}
 
 
-def _receipt(item: Settlement, rows: Mapping[UUID, Commit], *, now: datetime) -> Receipt:
-    claim = item.claim
+def _receipt(item: Settlement, rows: Mapping[UUID, Commit], *, now: datetime) -> Receipt | Relanding:
+    claim, number = item.claim, rows[item.claim.commit_id].landing_number
     answer = canonical_bytes(
         {
             "schema": "countersign.erp.receipt/1",
@@ -124,15 +126,16 @@ def _receipt(item: Settlement, rows: Mapping[UUID, Commit], *, now: datetime) ->
             "differences": [dict(difference) for difference in item.differences],
         }
     )
-    return Receipt(
-        commit_id=claim.commit_id,
-        document=item.document,
-        answer_bytes=answer,
-        read_back_bytes=read_back,
-        differences=[dict(difference) for difference in item.differences],
-        content_digest=str((item.landed or {}).get("content_digest", "")),
-        recorded_at=now,
-    )
+    values: dict[str, Any] = {
+        "commit_id": claim.commit_id,
+        "document": item.document,
+        "answer_bytes": answer,
+        "read_back_bytes": read_back,
+        "differences": [dict(difference) for difference in item.differences],
+        "content_digest": str((item.landed or {}).get("content_digest", "")),
+        "recorded_at": now,
+    }
+    return Receipt(**values) if number == 1 else Relanding(**values, number=number)
 
 
 def _outcome(item: Settlement) -> NewOutcome:
@@ -155,7 +158,7 @@ def _outcome(item: Settlement) -> NewOutcome:
     )
 
 
-def _events(item: Settlement, rows: Mapping[UUID, Commit], receipt: Receipt | None, *, now: datetime, actor: Actor) -> list[NewEvent]:
+def _events(item: Settlement, rows: Mapping[UUID, Commit], receipt: Landing | None, *, now: datetime, actor: Actor) -> list[NewEvent]:
     row = rows[item.claim.commit_id]
     subject = subject_of(row.proposal, row)
     digest = row.proposal.payload_digest

@@ -20,8 +20,8 @@ Values = dict[str, Any]
 
 OPEN = """
 INSERT INTO commits_commit
-    (id, proposal_id, connection, company, tool, state, attempt_number, not_before, code, detail, is_retryable, opened_at)
-SELECT fresh.id, proposal.id, fresh.connection, proposal.company, proposal.tool, 'queued', 0, %(now)s, '', '', false, %(now)s
+    (id, proposal_id, connection, company, tool, state, attempt_number, landing_number, not_before, code, detail, is_retryable, opened_at)
+SELECT fresh.id, proposal.id, fresh.connection, proposal.company, proposal.tool, 'queued', 0, 1, %(now)s, '', '', false, %(now)s
 FROM unnest(%(ids)s::uuid[], %(proposals)s::uuid[], %(connections)s::text[]) AS fresh (id, proposal_id, connection)
 JOIN proposals_proposal AS proposal ON proposal.id = fresh.proposal_id
 WHERE proposal.state = 'approved' AND NOT proposal.is_log_only

@@ -49,7 +49,7 @@ class FaultyConnector:
             FaultMode.NO_ANSWER: self._no_answer,
             FaultMode.COMMIT_THEN_DROP: self._commit_then_drop,
             FaultMode.LATE_ANSWER: self._late_answer,
-            FaultMode.SLOW: self._slow,
+            FaultMode.SLOW: self._posted,
             FaultMode.DELIVERED_TWICE: self._delivered_twice,
             FaultMode.ERROR_IN_OK: self._error_in_ok,
             FaultMode.DUPLICATE_500: self._duplicate_500,
@@ -67,6 +67,8 @@ class FaultyConnector:
             self._inner.commit_many(arrived, now=now)
         modes = modes_on(self.name)
         struck = {request.key: mode for request in requests if (mode := self._striking(request, modes)) is not None}
+        if FaultMode.SLOW in struck.values():
+            time.sleep(SLOW_SECONDS)
         calm = [request for request in requests if request.key not in struck]
         outcomes = {item.key: item for item in self._inner.commit_many(calm, now=now)} if calm else {}
         for request in requests:
@@ -102,10 +104,6 @@ class FaultyConnector:
     def _late_answer(self, request: WriteRequest, now: datetime) -> WriteOutcome:
         _late.append(request)
         return _lost(request, "No answer within the timeout")
-
-    def _slow(self, request: WriteRequest, now: datetime) -> WriteOutcome:
-        time.sleep(SLOW_SECONDS)
-        return self._posted(request, now)
 
     def _delivered_twice(self, request: WriteRequest, now: datetime) -> WriteOutcome:
         self._posted(request, now)

@@ -72,7 +72,6 @@ SURVIVED = {
     FaultMode.NO_ANSWER: ("unknown", "answer_lost", ["lost", "posted"]),
     FaultMode.COMMIT_THEN_DROP: ("unknown", "answer_lost", ["lost"]),
     FaultMode.LATE_ANSWER: ("unknown", "answer_lost", ["lost", "replayed"]),
-    FaultMode.SLOW: ("succeeded", "", ["posted"]),
     FaultMode.DELIVERED_TWICE: ("succeeded", "", ["replayed"]),
     FaultMode.ERROR_IN_OK: ("unknown", "answer_without_document", ["lost", "posted"]),
     FaultMode.DUPLICATE_500: ("unknown", "erp_error", ["lost"]),
@@ -94,6 +93,20 @@ def test_what_was_approved_lands_once_as_approved(gate: Gate, mode: FaultMode) -
     assert differences(proposal) == []
     assert attempts(proposal) == outcomes
     assert fault_counts() == {mode.value: 1}
+
+
+def test_slow_erp_keeps_its_worker_and_nobody_takes_over(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    proposal, taken = gate.approved_order(), []
+
+    def sleep(seconds: float) -> None:
+        taken.append(services.recover(now=lambda: clock_now() + timedelta(seconds=seconds)))
+
+    monkeypatch.setattr(faulty, "SLOW_SECONDS", 20.0)
+    monkeypatch.setattr(faulty.time, "sleep", sleep)
+    with on(FaultMode.SLOW):
+        run()
+    assert taken == [Counts()]
+    assert attempts(proposal) == ["posted"]
 
 
 def test_connection_waits_as_long_as_the_erp_asks(gate: Gate) -> None:

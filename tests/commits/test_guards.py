@@ -29,6 +29,10 @@ pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
         "UPDATE commits_commit SET id = gen_random_uuid()",
         "UPDATE commits_commit SET state = 'queued', settled_at = NULL",
         "UPDATE commits_commit SET state = 'done'",
+        "UPDATE commits_commit SET landing_number = 2",
+        "UPDATE commits_commit SET state = 'queued', settled_at = NULL, landing_number = 3",
+        "UPDATE commits_commit SET state = 'failed', landing_number = 2",
+        "UPDATE commits_commit SET holder = 1",
     ],
 )
 def test_history_is_not_rewritten(gate: Gate, statement: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from django.db import connections
 
 from commits import services
-from commits.models import Attempt, Commit, Receipt
+from commits.models import Attempt, Breaker, Commit, Receipt
 from commits.records import Counts
 from gateway.connections import use_connector
 from gateway.connectors.embedded import EmbeddedConnector
@@ -94,3 +94,15 @@ def test_sweeps_at_once_on_an_unknown_commit(gate: Gate) -> None:
 
     assert Commit.objects.get().state == "succeeded"
     assert (Receipt.objects.count(), len(landed_orders())) == (1, 1)
+
+
+def test_one_of_four_workers_probes_an_open_breaker(gate: Gate) -> None:
+    gate.orders(8)
+    services.open_commits(now=clock_now())
+    moment = clock_now()
+    Breaker.objects.create(connection="embedded", state="open", failure_count=5, opening_count=1, probe_at=moment, changed_at=moment)
+
+    results = at_once(4, lambda: Counts(claimed=len(services.claim(now=moment, worker="race"))))
+
+    assert sum(item.claimed for item in results) == 1
+    assert Breaker.objects.get().state == "half_open"

@@ -130,12 +130,50 @@ def test_late_settler_is_ignored(gate: Gate) -> None:
 def test_paused_worker_does_not_send_when_its_lease_runs_out(gate: Gate) -> None:
     from dataclasses import replace
 
-    gate.approved_order()
+    proposal = gate.approved_order()
     services.open_commits(now=clock_now())
     claimed = [replace(item, deadline=item.deadline - LEASE_SECONDS) for item in services.claim(now=clock_now(), worker=WORKER)]
 
-    assert services.send(claimed, now=clock_now()) == []
+    assert services.settle(services.send(claimed, now=clock_now()), now=clock_now()) == Counts(deferred=1)
+    assert (commit_of(proposal).state, commit_of(proposal).code) == ("queued", "lease_short")
     assert landed_orders() == []
+
+
+def test_slow_erp_of_a_lower_level_gets_what_it_can_do_within_the_lease(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    from commits.services import sending
+
+    proposals = gate.orders(7)
+    passed = iter([0.0] * 5 + [31.0] * 2)
+    started = sending.time.monotonic()
+    connector = faulty(level=Level.B)
+    with use_connector(connector):
+        services.open_commits(now=clock_now())
+        claimed = services.claim(now=clock_now(), worker=WORKER)
+        monkeypatch.setattr(sending.time, "monotonic", lambda: started + next(passed))
+        settlements = services.send(claimed, now=clock_now())
+    monkeypatch.undo()
+
+    assert services.settle(settlements, now=clock_now()) == Counts(succeeded=5, deferred=2)
+    assert len(connector.sent) == len(landed_orders()) == 5
+    assert {commit_of(item).state for item in proposals} == {"succeeded", "queued"}
+
+
+def test_batch_that_failed_as_a_whole_is_not_sent_again_at_a_lower_level(gate: Gate) -> None:
+    proposals = gate.orders(3)
+    connector = faulty(Fault.RAISES_AFTER_COMMIT, level=Level.B)
+    with use_connector(connector):
+        run()
+    assert len(connector.sent) == 3
+    assert {commit_of(item).state for item in proposals} == {"succeeded"}
+    assert len(landed_orders()) == 3
+
+
+def test_batch_that_failed_is_looked_up_before_anything_of_it_is_sent_again(gate: Gate) -> None:
+    gate.orders(3)
+    connector = faulty(Fault.RAISES_AFTER_COMMIT)
+    with use_connector(connector):
+        assert run().succeeded == 3
+    assert len(connector.sent) == 3
 
 
 def test_unknown_at_a_lower_level_waits_for_a_person(gate: Gate) -> None:
