@@ -218,7 +218,9 @@ if CLUSTER not in {"commit", "bulk"}:
     raise SystemExit(f"COUNTERSIGN_CLUSTER={CLUSTER!r} is neither commit nor bulk.")
 IS_BULK = CLUSTER == "bulk"
 Q_CLUSTER = {
-    "name": CLUSTER,
+    # The name salts the signature of queued tasks: one for all clusters, or one throws away what another has queued for it.
+    "name": "commit",
+    "cluster_name": CLUSTER,
     "orm": "default",
     "broker_class": "kernel.queue.SkipLockedBroker",
     "workers": int(os.environ.get("COUNTERSIGN_BULK_WORKERS", "1") if IS_BULK else os.environ.get("COUNTERSIGN_WORKERS", "2")),

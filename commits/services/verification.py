@@ -80,8 +80,10 @@ class _Facts:
 def verify(commits: Sequence[Commit], *, now: datetime) -> dict[UUID, Verdict]:
     """Return a verdict for each commit (with its proposal and agent loaded and its row locked); a constant number of statements.
 
-    A defect while looking at one commit refuses that one and leaves the others alone.
+    A defect while looking at one commit refuses that one and leaves the others alone. It is at least as late as the latest approval
+    says: a worker whose clock is behind must not find that a grant has not begun yet, and void what is valid.
     """
+    now = max([now, *(commit.proposal.decided_at for commit in commits if commit.proposal.decided_at is not None)])
     facts = _facts(commits, now=now)
     verdicts = {}
     for commit in commits:

@@ -69,11 +69,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=None, help="default: a new one, printed in the result")
     parser.add_argument("--threads", type=int, default=2, help="task processes in each of the two workers")
     parser.add_argument("--settle-seconds", type=float, default=SETTLE_SECONDS)
+    parser.add_argument("--faults", default="", help="kinds to order, joined by commas; default: all of them")
     parser.add_argument("--keep", action="store_true", help="leave the data and the logs of the processes")
     parser.add_argument("--copy-of", nargs=2, metavar="URL", help="two migrated databases to copy instead of migrating two empty ones")
     options = parser.parse_args()
     if options.number < 20:
         parser.error("fewer than 20 proposals leave no room for the faults")
+    from tests.chaos.faults import FaultKind
+
+    options.faults = [FaultKind(name) for name in options.faults.split(",")] if options.faults else list(FaultKind)
     options.seed = secrets.randbelow(10**6) if options.seed is None else options.seed
     return options
 

@@ -26,13 +26,13 @@ from reconciliation.services.runs import missing_nights
 from reconciliation.states import RunState
 from tests.builders.identity import actor
 from tests.chaos.faults import MODES, ORDERED, FaultKind, Orders, offset_path
-from tests.chaos.house import WORKERS, House
+from tests.chaos.house import SIGNERS, WORKERS, House
 from tests.chaos.traffic import Traffic, persistently
 from tests.chaos.world import COMPANIES, World
 
 NIGHTS_MISSED = 3
 CONNECTION = "embedded"
-JUMP_STEPS = 12
+JUMP_SECONDS = 8.0
 SWEEP_SECONDS = 1.0
 # Beyond the longest jump and the longest backoff: whatever was put off until then is due.
 SETTLED_OFFSET_SECONDS = 3 * 3600
@@ -57,7 +57,7 @@ class Conductor:
     orders: Orders
     traffic: Traffic
     chance: random.Random
-    jumps: dict[str, tuple[int, float, str]] = field(default_factory=dict)
+    jumps: dict[str, tuple[float, float, str]] = field(default_factory=dict)
     count: int = 0
     swept_at: float = 0.0
 
@@ -73,18 +73,18 @@ class Conductor:
         {
             FaultKind.DOUBLE_DELIVERY: self.deliver_twice,
             FaultKind.POSTGRES_RESTART: self.house.restart_postgres,
-            FaultKind.CLOCK_JUMP: lambda: self.jump(index),
+            FaultKind.CLOCK_JUMP: self.jump,
             FaultKind.KEY_ROTATION: self.rotate,
             FaultKind.MISSED_NIGHTS: self.run_nights_twice,
             FaultKind.SAME_KEY_FROM_16_THREADS: lambda: self.traffic.same_key_from_threads(index),
             FaultKind.SAME_KEY_OTHER_PAYLOAD: self.traffic.same_key_other_payload,
         }[kind]()
 
-    def tick(self, index: int) -> None:
+    def tick(self) -> None:
         """Clocks that jumped come back, what died is started again, and a sweep is woken about every second."""
         self.house.keep()
         for name, (since, _, _) in list(self.jumps.items()):
-            if index - since >= JUMP_STEPS:
+            if time.monotonic() - since >= JUMP_SECONDS:
                 self._end_jump(name)
         if time.monotonic() - self.swept_at > SWEEP_SECONDS:
             self.swept_at = time.monotonic()
@@ -111,12 +111,12 @@ class Conductor:
         """Return whether a mode waits for a write to strike."""
         return persistently(lambda: Fault.objects.filter(is_on=True).exists())
 
-    def jump(self, index: int) -> None:
+    def jump(self) -> None:
         """The clock of one worker is wrong, by up to an hour and a half, before or after."""
         name = self.chance.choice(WORKERS)
         offset = self.chance.choice((-1, 1)) * self.chance.uniform(120, 5400)
         if name not in self.jumps:
-            self.jumps[name] = (index, offset, wire_time(now()))
+            self.jumps[name] = (time.monotonic(), offset, wire_time(now()))
             offset_path(self.orders.root, name).write_text(str(offset), encoding="ascii")
 
     def _end_jump(self, name: str) -> None:
@@ -126,13 +126,12 @@ class Conductor:
 
     def rotate(self) -> None:
         """Another SECRET_KEY counts, and tasks that the old one signed lie in the queue."""
-        self.house.kill(*WORKERS)
+        self.house.kill(*SIGNERS)
         for _ in range(3):
             persistently(lambda: wake(SWEEP))
         key = self.house.new_secret_key()
         settings.SECRET_KEY = Conf.SECRET_KEY = key
-        self.house.kill("web")
-        self.house.start("web", *WORKERS)
+        self.house.start(*SIGNERS)
         self.orders.write("rotated")
 
     def run_nights_twice(self) -> None:

@@ -32,7 +32,7 @@ def struck(orders: Orders, house: House) -> dict[str, int]:
     modes = fault_counts()
     counts.update({kind: modes.get(mode, 0) for kind, mode in MODES.items()})
     counts[FaultKind.CONNECTION_CUT_AFTER_ERP_COMMIT] = sum(_was_cut_after_commit(line["keys"]) for line in orders.journal("cut"))
-    counts[FaultKind.DOUBLE_DELIVERY] = _overlapping(orders.journal("delivery"))
+    counts[FaultKind.DOUBLE_DELIVERY] = overlapping(orders.journal("delivery"))
     counts[FaultKind.POSTGRES_RESTART] = house.recoveries()
     counts[FaultKind.KEY_ROTATION] = min(house.dropped_tasks(), len(orders.journal("rotated")))
     counts[FaultKind.CLOCK_JUMP] = sum(
@@ -54,7 +54,7 @@ def _was_cut_after_commit(keys: list[str]) -> bool:
         return int(cursor.fetchone()[0]) > 0
 
 
-def _overlapping(lines: list[dict[str, Any]]) -> int:
+def overlapping(lines: list[dict[str, Any]]) -> int:
     """Return how many tasks two processes worked on at the same time."""
     by_task: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in lines:

@@ -11,7 +11,7 @@ import os
 import random
 import signal
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -88,10 +88,10 @@ def chance(seed: int, part: str) -> random.Random:
     return random.Random(f"{seed}-{part}")  # noqa: S311
 
 
-def plan(source: random.Random, number: int) -> dict[int, list[FaultKind]]:
-    """Return which faults begin at which of so many proposals."""
+def plan(source: random.Random, number: int, kinds: Sequence[FaultKind] = tuple(FaultKind)) -> dict[int, list[FaultKind]]:
+    """Return which faults begin at which of so many proposals; each kind begins at least once."""
     planned: dict[int, list[FaultKind]] = defaultdict(list)
-    for kind in FaultKind:
+    for kind in kinds:
         for _ in range(max(1, round(PER_THOUSAND[kind] * number / 1000))):
             planned[source.randrange(number // 20, max(number // 20 + 1, number * 17 // 20))].append(kind)
     return planned

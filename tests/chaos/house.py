@@ -24,6 +24,8 @@ from config.paths import PROJECT, SECRETS
 from tests.chaos.faults import DIRECTORY_VARIABLE
 
 WORKERS = ("worker-a", "worker-b")
+# Who signs or reads queued tasks, beside this process.
+SIGNERS = ("web", *WORKERS, "bulk")
 HEALTHY_SECONDS = 90.0
 POSTGRES_SECONDS = 60.0
 # PostgreSQL writes this when it finds that it did not stop by itself.

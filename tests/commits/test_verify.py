@@ -168,3 +168,12 @@ def test_budget_that_runs_out_within_one_batch() -> None:
     refused = commit_of(second)
     assert (refused.state, refused.code) == ("failed", "budget_exceeded")
     assert len(landed_orders()) == 1
+
+
+def test_worker_whose_clock_is_behind_voids_nothing(gate: Gate) -> None:
+    """Found by chaos: an hour ago the grant had not begun."""
+    proposal = gate.approved_order()
+    behind = clock_now() - timedelta(hours=1)
+    services.run(now=lambda: behind, is_complete=True)
+    assert commit_of(proposal).state == "succeeded"
+    assert len(landed_orders(proposal)) == 1
