@@ -1,0 +1,24 @@
+"""The model of the commit protocol, explored by Hypothesis; HYPOTHESIS_PROFILE=deep explores for minutes instead of seconds."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.builders.commits import make_gate
+from tests.chaos.protocol import Protocol
+
+pytestmark = [pytest.mark.django_db(databases=["default", "ledger"]), pytest.mark.slow]
+
+UNHURRIED = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True, phases=[Phase.generate])
+# The short one explores the same interleavings in every run, so that a red one is red again.
+SHORT = settings(UNHURRIED, max_examples=12, stateful_step_count=20, derandomize=True)
+DEEP = settings(UNHURRIED, max_examples=400, stateful_step_count=50)
+
+
+def test_no_interleaving_breaks_the_protocol() -> None:
+    Protocol.gate = make_gate()
+    run_state_machine_as_test(Protocol, settings=DEEP if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else SHORT)  # type: ignore[no-untyped-call]
