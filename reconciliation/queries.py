@@ -8,9 +8,9 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from commits.models import Receipt
+from commits.models import Receipt, Relanding
 from commits.states import CommitState
 from identity.permissions import Permission, companies_with, require_permission
 from kernel.canonical import parse_json
@@ -27,21 +27,24 @@ COMMITS = """
 FROM commits_commit AS opened
 JOIN proposals_proposal AS proposal ON proposal.id = opened.proposal_id
 LEFT JOIN commits_receipt AS receipt ON receipt.commit_id = opened.id
+LEFT JOIN commits_relanding AS again ON again.commit_id = opened.id AND again.number = opened.landing_number
 WHERE opened.company = %(company)s
 """
+# The landing that counts: the receipt, or the last one after the ERP lost what it had.
 FIELDS = """
-coalesce(receipt.document, ''), proposal.tool, proposal.amount_minor, proposal.currency, proposal.effective_on,
-proposal.counterparty, coalesce(receipt.content_digest, '')
+coalesce(again.document, receipt.document, ''), proposal.tool, proposal.amount_minor, proposal.currency, proposal.effective_on,
+proposal.counterparty, coalesce(again.content_digest, receipt.content_digest, '')
 """
+DIFFERENCES = "coalesce(again.differences, receipt.differences, '[]'::jsonb)"
 # Keys are compared byte by byte, and a TypeID keeps the order of its key: both sides of the merge sort alike.
 LINES = f"""
-SELECT uuid_send(proposal.id), {FIELDS}, opened.state = 'succeeded' AND receipt.differences = '[]'::jsonb, opened.state = 'failed'
+SELECT uuid_send(proposal.id), {FIELDS}, opened.state = 'succeeded' AND {DIFFERENCES} = '[]'::jsonb, opened.state = 'failed'
 {COMMITS} AND proposal.id > %(after)s AND (%(since)s::timestamptz IS NULL OR opened.settled_at >= %(since)s OR opened.settled_at IS NULL)
 ORDER BY proposal.id
 """
 NAMED = f"""
 SELECT proposal.id, {FIELDS}, opened.id, opened.state, opened.opened_at, opened.settled_at, opened.lease_until, opened.first_sent_at,
-    coalesce(receipt.differences, '[]'::jsonb)
+    {DIFFERENCES}
 {COMMITS} AND proposal.id = ANY(%(ids)s::uuid[])
 ORDER BY proposal.id
 """
@@ -81,8 +84,14 @@ def intended(company: str, references: Iterable[str]) -> list[Intended]:
         rows = cursor.fetchall()
     return [
         Intended(
-            encode(Prefix.PROPOSAL, row[0]),
-            *row[1:8],
+            reference=encode(Prefix.PROPOSAL, row[0]),
+            document=row[1],
+            tool=row[2],
+            amount_minor=row[3],
+            currency=row[4],
+            effective_on=row[5],
+            counterparty=row[6],
+            content_digest=row[7],
             proposal_id=row[0],
             commit_id=row[8],
             state=STATES[row[9]],
@@ -100,8 +109,8 @@ def covered(company: str, documents: Collection[str]) -> frozenset[str]:
     """Return those of the documents that a succeeded commit of ours made."""
     if not documents:
         return frozenset()
-    found = Receipt.objects.filter(document__in=documents, commit__company=company, commit__state=CommitState.SUCCEEDED)
-    return frozenset(found.values_list("document", flat=True))
+    wanted = Q(document__in=documents, commit__company=company, commit__state=CommitState.SUCCEEDED)
+    return frozenset(name for model in (Receipt, Relanding) for name in model.objects.filter(wanted).values_list("document", flat=True))
 
 
 def unopened(company: str, *, before: datetime) -> list[Finding]:

@@ -20,5 +20,6 @@ urlpatterns = [
     path("breaks/<str:break_id>/decline/", views.decline, name="decline"),
     path("breaks/<str:break_id>/take/", views.take, name="take"),
     path("breaks/<str:break_id>/release/", views.release, name="release"),
+    path("breaks/<str:break_id>/recommit/", views.recommit, name="recommit"),
     path("breaks/<str:break_id>/compensate/", views.compensate, name="compensate"),
 ]

@@ -46,8 +46,8 @@ def run(request: HttpRequest, run_id: str) -> HttpResponse:
     """Show one run: both sides, and the breaks it saw, writes without an approval first."""
     person = person_of(request)
     found = get_run_for(person, run_id)
-    breaks = visible_breaks(person).filter(last_run=found).order_by(alarm_order(), "opened_at")
-    return render(request, "reconciliation/run.html", {"page": run_page(found, breaks[:BREAKS_SHOWN_MAX], clock_now())})
+    breaks = list(visible_breaks(person).filter(last_run=found).order_by(alarm_order(), "opened_at")[:BREAKS_SHOWN_MAX])
+    return render(request, "reconciliation/run.html", {"page": run_page(found, breaks, clock_now())})
 
 
 @require_safe
@@ -147,6 +147,14 @@ def release(request: HttpRequest, break_id: str) -> HttpResponse:
     """Give a break back to the queue."""
     services.release_break(break_id=break_id, user=person_of(request), actor=actor_of(request), now=clock_now())
     return lead_back(request, "It is nobody's.", "reconciliation:break", break_id)
+
+
+@require_POST
+@requires(Permission.RECONCILIATION_RESOLVE)
+def recommit(request: HttpRequest, break_id: str) -> HttpResponse:
+    """Have what is missing committed again under the same key."""
+    services.recommit_break(break_id=break_id, user=person_of(request), actor=actor_of(request), now=clock_now())
+    return lead_back(request, "It is queued again.", "reconciliation:break", break_id)
 
 
 @require_POST

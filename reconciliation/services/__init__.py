@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciliation.services.closing import decline_closing, explain_break, needs_second, second, write_off
 from reconciliation.services.comparing import compare
-from reconciliation.services.handling import propose_compensation
+from reconciliation.services.handling import propose_compensation, recommit_break
 from reconciliation.services.owning import release_break, take_break
 from reconciliation.services.runs import companies, reconcile, request_run, resume_run, run_nights, start_run
 
@@ -15,6 +15,7 @@ __all__ = [
     "explain_break",
     "needs_second",
     "propose_compensation",
+    "recommit_break",
     "reconcile",
     "release_break",
     "request_run",

@@ -112,7 +112,7 @@ def _close(break_id: str, to: BreakState, *, user: User, actor: Actor, now: date
         if locked.state != BreakState.OPEN:
             raise StateConflict(detail=f"{break_id} is {locked.get_state_display().lower()}.", data={"state": str(locked.state)})
         values = {"explanation": reason, "handled_by": user, "limit_minor": limit_minor(locked.currency)}
-        payload = {"reason": reason}
+        payload: dict[str, object] = {"reason": reason}
         if needs_second(locked):
             advance(locked, BreakState.CLOSING, transitions=BREAK_TRANSITIONS, closing_as=to, **values)
             _record(ReconciliationEvent.BREAK_CLOSING, locked, actor=actor, now=now, payload=payload)

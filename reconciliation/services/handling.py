@@ -1,4 +1,4 @@
-"""Having a break corrected through the gate: a compensating proposal, routed by policy like any other."""
+"""Having a break corrected through the gate: a compensating proposal routed by policy like any other, or the same commit once more."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 import audit.services
+from commits.models import Commit
+from commits.services import recommit
 from gateway.catalogue import get_write_tool
 from gateway.connections import connector_for
 from identity.models import Agent
@@ -22,7 +24,7 @@ from proposals.models import Proposal
 from proposals.services import propose
 from proposals.states import ProposalState
 from reconciliation.errors import CompensationUnavailable, NotCompensable
-from reconciliation.events import CompensationEvent
+from reconciliation.events import CompensationEvent, ReconciliationEvent
 from reconciliation.models import Break
 from reconciliation.queries import get_break_for, lock_break
 from reconciliation.services.subjects import subject_of_break
@@ -90,6 +92,37 @@ def propose_compensation(*, break_id: str, user: User, actor: Actor, now: dateti
             action_digest=submission.proposal.payload_digest,
         )
     return submission.proposal
+
+
+def recommit_break(*, break_id: str, user: User, actor: Actor, now: datetime) -> Commit:
+    """What is missing is committed once more under the same key, because its approval still holds; the next run resolves the break.
+
+    Raises PermissionRefused, NotVisible, NotCompensable for any other break, and what `commits.services.recommit` raises: above all
+    NotRecommittable, where the ERP remembers the key, and only a new proposal can put it right.
+    """
+    require_permission(user, Permission.RECONCILIATION_RESOLVE)
+    found = get_break_for(user, break_id, Permission.RECONCILIATION_RESOLVE)
+    commit = Commit.objects.filter(proposal=found.proposal_id).first()
+    if found.kind != BreakKind.MISSING or found.state != BreakState.OPEN or commit is None:
+        raise NotCompensable(
+            detail=f"{break_id} is {found.get_state_display().lower()}: only what is missing, and open, can be committed again.",
+            data={"state": str(found.state), "kind": str(found.kind)},
+        )
+    # It asks the ERP, so it stands outside of our transaction; a crash in between leaves the commit's own event.
+    queued = recommit(commit_id=commit.public_id, user=user, actor=actor, now=now)
+    with transaction.atomic():
+        locked = lock_break(found.pk)
+        locked.handled_by = user
+        locked.save(update_fields=["handled_by"])
+        audit.services.record(
+            kind=ReconciliationEvent.BREAK_RECOMMITTED,
+            actor=actor,
+            subject=subject_of_break(locked),
+            now=now,
+            outcome={"status": str(locked.state), "commit": queued.public_id, "break_kind": str(locked.kind)},
+            action_digest=queued.proposal.payload_digest,
+        )
+    return queued
 
 
 def _correction(found: Break) -> tuple[str, dict[str, Any]]:

@@ -58,6 +58,7 @@ DOORS: dict[str, Permission] = {
     "reconciliation:compensate": P.RECONCILIATION_RESOLVE,
     "reconciliation:second": P.RECONCILIATION_RESOLVE,
     "reconciliation:decline": P.RECONCILIATION_RESOLVE,
+    "reconciliation:recommit": P.RECONCILIATION_RESOLVE,
     "reconciliation:take": P.RECONCILIATION_RESOLVE,
     "reconciliation:release": P.RECONCILIATION_RESOLVE,
     "reconciliation:export": P.RECONCILIATION_READ,

@@ -79,6 +79,7 @@ reconciliation:write_off    POST login  login 403      403        403         42
 reconciliation:compensate   POST login  login 403      403        403         303      403     403           404
 reconciliation:second       POST login  login 403      403        403         409      403     403           404
 reconciliation:decline      POST login  login 403      403        403         422      403     403           404
+reconciliation:recommit     POST login  login 403      403        403         409      403     403           404
 reconciliation:take         POST login  login 403      403        403         303      403     403           404
 reconciliation:release      POST login  login 403      403        403         303      403     403           404
 reconciliation:export       POST login  login 403      200        403         200      200     403           200

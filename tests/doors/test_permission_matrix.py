@@ -129,7 +129,7 @@ def a_scene(world: World) -> Scene:
     )
 
 
-BREAK_DOORS = ("break", "explain", "write_off", "second", "decline", "take", "release", "compensate")
+BREAK_DOORS = ("break", "explain", "write_off", "second", "decline", "take", "release", "recommit", "compensate")
 
 
 def routes(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[str]:

@@ -9,7 +9,8 @@ from django.contrib.auth.models import User
 
 from approvals.models import Exclusion
 from audit.models import Event
-from commits.models import Receipt
+from commits.errors import NotRecommittable
+from commits.models import Commit, Receipt
 from identity.models import Agent, Role
 from kernel.clock import now as clock_now
 from kernel.errors import NotVisible, PermissionRefused, StateConflict
@@ -163,6 +164,43 @@ def test_missing_order_is_proposed_once_more(gate: Gate) -> None:
     assert (found.kind, proposal.tool, proposal.payload) == ("missing", original.tool, original.payload)
     run()
     assert len(landed_orders(proposal)) == 1
+
+
+def recommit(found: Break, user: User) -> Commit:
+    return services.recommit_break(break_id=found.public_id, user=user, actor=actor(user), now=clock_now())
+
+
+def test_missing_order_is_committed_again_where_the_erp_forgot_the_key(gate: Gate) -> None:
+    original = gate.order()
+    run()
+    remove_order(landed_orders(original)[0].number)
+    services.reconcile(company=COMPANY, now=clock_now())
+    found = Break.objects.get()
+    with pytest.raises(NotRecommittable):
+        recommit(found, gate.otto)
+    as_owner("DELETE FROM ledger_idempotencyrecord", using="ledger")
+    outsider = make_user("otis", [Role.OPERATOR], companies=("US01",))
+    for user, refusal in ((gate.cast.alice, PermissionRefused), (outsider, NotVisible)):
+        with pytest.raises(refusal):
+            recommit(found, user)
+    assert events(found) == ["reconciliation:break_opened"]
+
+    queued = recommit(found, gate.otto)
+    with pytest.raises(StateConflict):
+        recommit(found, gate.otto)
+    run()
+
+    assert len(landed_orders(original)) == 1
+    done = services.reconcile(company=COMPANY, now=clock_now())
+    found.refresh_from_db()
+    assert (done.break_count, done.matched_count, found.state) == (0, 1, "resolved")
+    assert queued.proposal == original
+    assert events(found)[1:] == ["reconciliation:break_recommitted", "reconciliation:break_resolved"]
+
+
+def test_only_what_is_missing_is_committed_again(gate: Gate) -> None:
+    with pytest.raises(NotCompensable):
+        recommit(an_orphan(), gate.otto)
 
 
 def test_accounting_date_may_be_moved(gate: Gate) -> None:

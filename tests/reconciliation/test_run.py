@@ -167,6 +167,7 @@ def test_what_differed_at_landing_is_a_break_although_it_landed(gate: Gate) -> N
         run()
     reconcile()
     (found,) = Break.objects.all()
+    assert found.landed is not None
     assert (found.kind, found.landed["differences"][0]["landed"]) == ("date_differs", "2026-12-01")
 
 
