@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Channel (`api`, `console`, `task`, `command`), request id, remote address and W3C trace id."""
+    """Channel (`api`, `mcp`, `console`, `task`, `command`), request id, remote address and W3C trace id."""
 
     channel: str = "command"
     request_id: str = ""

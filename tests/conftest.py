@@ -17,12 +17,12 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
-    """Keep the tests of one real installation in one worker (xdist 3.8 loses its own groups under pytest 9.2)."""
+    """Keep the tests of one real installation, or of one server, in one worker (xdist 3.8 loses its own groups under pytest 9.2)."""
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "journey" if nodeid.startswith("tests/journey/") else nodeid
+            return next((directory for directory in ("tests/journey/", "tests/mcp/") if nodeid.startswith(directory)), nodeid)
 
     return Scheduling(config, log)
 

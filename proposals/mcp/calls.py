@@ -13,7 +13,7 @@ from mcp_types import INVALID_PARAMS, CallToolResult
 from gateway.catalogue import TOOLS, Tool, ToolKind
 from gateway.catalogue.validation import validated
 from gateway.errors import UnknownTool
-from identity.principals import AgentPrincipal
+from identity.principals import Action, AgentPrincipal
 from kernel.canonical import require_canonical
 from kernel.errors import DomainError, FieldError, ValidationFailed
 from proposals import services
@@ -48,8 +48,9 @@ class _Attempt:
         refuse_nul(dict(arguments))
         self.fields = dict(arguments)
 
-    def take_company(self) -> None:
-        """Fill in the company when the token leaves no other."""
+    def take_company(self, action: Action) -> None:
+        """Fill in the company when the token leaves no other; raises TokenScopeMismatch or GrantRefused when it is not for the tool."""
+        self.principal.detail_for(action=action, tool=self.name)
         companies = set(companies_by_tool(self.principal).get(self.name, ()))
         if "company" not in self.fields and len(companies) == 1:
             self.fields["company"] = companies.pop()
@@ -100,7 +101,7 @@ def _call_own(attempt: _Attempt, tool: OwnTool, arguments: Mapping[str, Any]) ->
 def _read(attempt: _Attempt, tool: Tool, arguments: Mapping[str, Any]) -> CallToolResult:
     try:
         attempt.check(arguments)
-        attempt.take_company()
+        attempt.take_company("read")
         own = {name: value for name, value in attempt.fields.items() if name != "company"}
         body = parse_read({name: attempt.fields[name] for name in ("company",) if name in attempt.fields} | {"arguments": own})
         done = services.read(principal=attempt.principal, tool=tool.name, company=body.company, arguments=body.arguments, now=attempt.now)
@@ -112,7 +113,7 @@ def _read(attempt: _Attempt, tool: Tool, arguments: Mapping[str, Any]) -> CallTo
 def _propose(attempt: _Attempt, tool: Tool, arguments: Mapping[str, Any], *, takes_tasks: bool) -> CallToolResult | Json:
     try:
         attempt.check(arguments)
-        attempt.take_company()
+        attempt.take_company("propose")
         sent = {name: value for name, value in attempt.fields.items() if name != KEY}
         if "tool" in sent:
             raise _no_such_field("tool")

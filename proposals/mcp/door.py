@@ -23,6 +23,8 @@ from gateway.catalogue import TOOLS
 from identity.authentication import authenticate_agent
 from identity.errors import ProofInvalid, TokenBindingMismatch, TokenInvalid
 from identity.events import IdentityEvent
+from identity.limits.errors import RateLimited
+from identity.limits.services import admit_agent, record_or_count, refused_at_the_door, source_of
 from identity.tokens.challenges import challenge
 from identity.tokens.resources import Resource, public_url
 from kernel.canonical import canonical_bytes
@@ -31,8 +33,6 @@ from kernel.context import Origin, current_origin, origin
 from kernel.errors import DomainError
 from kernel.ids import new_id
 from kernel.tracing import parse_traceparent
-from identity.limits.errors import RateLimited
-from identity.limits.services import admit_agent, record_or_count, refused_at_the_door, source_of
 from proposals.errors import BodyTooLarge
 from proposals.events import ReadEvent
 from proposals.mcp.visits import STATE, Visit, in_thread, new_deadline
