@@ -19,6 +19,7 @@ from identity import services
 from identity.actors import actor_of
 from identity.models import Agent, ApprovalGroup, ApprovalGroupMember, Credential, Grant, Role, RoleAssignment
 from identity.permissions import Permission, has_permission
+from identity.queries import visible_agents
 from kernel.clock import now
 from kernel.errors import DomainError
 
@@ -196,20 +197,32 @@ class ApprovalGroupMemberAdmin(ByService):
         services.remove_group_member(group_code=obj.group.code, user_id=obj.user_id, actor=actor_of(request), now=now())
 
 
-class AgentAdmin(ReadOnly):
+class OfAgents(ReadOnly):
+    """Rows that belong to agents: only those of agents the person may know of."""
+
+    agent_field = "agent_id"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the rows of the agents that the person may know of."""
+        visible = visible_agents(request.user).order_by().values("pk")
+        return super().get_queryset(request).filter(**{f"{self.agent_field}__in": visible})
+
+
+class AgentAdmin(OfAgents):
     """Agents."""
 
+    agent_field = "pk"
     list_display = ("name", "state", "owner", "companies", "expires_on")
     list_filter = ("state",)
 
 
-class CredentialAdmin(ReadOnly):
+class CredentialAdmin(OfAgents):
     """Agents' public keys."""
 
     list_display = ("agent", "algorithm", "thumbprint", "not_after", "revoked_at", "last_used_at")
 
 
-class GrantAdmin(ReadOnly):
+class GrantAdmin(OfAgents):
     """Agents' grants."""
 
     list_display = ("agent", "tool", "state", "companies", "ceiling_minor", "currency", "valid_until")
@@ -224,6 +237,16 @@ class HistoryAdmin(ReadOnly):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the newest first."""
         return super().get_queryset(request).select_related("history_user").order_by("-history_date")
+
+
+class AgentHistoryAdmin(OfAgents, HistoryAdmin):
+    """What an agent was before, and who changed it."""
+
+    agent_field = "id"
+
+
+class BelongingHistoryAdmin(OfAgents, HistoryAdmin):
+    """What a key or a grant was before, and who changed it."""
 
 
 def _record_account(request: HttpRequest, person: User, message: Any, *, is_new: bool) -> None:
@@ -247,5 +270,11 @@ admin.site.register(ApprovalGroupMember, ApprovalGroupMemberAdmin)
 admin.site.register(Agent, AgentAdmin)
 admin.site.register(Credential, CredentialAdmin)
 admin.site.register(Grant, GrantAdmin)
-for tracked in (Agent, Credential, Grant, RoleAssignment, ApprovalGroupMember):
-    admin.site.register(tracked.history.model, HistoryAdmin)
+for tracked, page in (
+    (Agent, AgentHistoryAdmin),
+    (Credential, BelongingHistoryAdmin),
+    (Grant, BelongingHistoryAdmin),
+    (RoleAssignment, HistoryAdmin),
+    (ApprovalGroupMember, HistoryAdmin),
+):
+    admin.site.register(tracked.history.model, page)

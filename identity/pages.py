@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.urls import reverse
@@ -12,11 +12,13 @@ from django.urls import reverse
 from gateway.catalogue import TOOLS
 from gateway.catalogue.base import Risk, Tool, ToolKind, WriteTool
 from identity.models import PRIVILEGED_TOOLS, Agent, Credential, Grant
-from identity.queries import excluded_people
-from identity.states import AgentState, GrantState
-from kernel.display import Moment, Tag, Tone, ago, at
+from identity.queries import excluded_people, visible_agents
+from identity.states import AgentState, GrantState, Suspension
+from kernel.display import Moment, Tag, Tone, ago, at, span
 from kernel.money import Money
 
+# How long before its review date an agent's page asks for the review.
+REVIEW_NOTICE = timedelta(days=14)
 AGENT_TAGS: Mapping[str, Tag] = {
     AgentState.DRAFT: Tag("Draft", Tone.INFO, "info"),
     AgentState.ACTIVE: Tag("Active", Tone.GOOD, "check"),
@@ -85,7 +87,7 @@ class KeyRow:
     thumbprint: str
     algorithm: str
     state: Tag
-    created: Moment
+    age: Moment
     ends: Moment
     last_used: Moment | str
     issued_by: str
@@ -105,9 +107,12 @@ class AgentPage:
     keys: tuple[KeyRow, ...]
     excluded: tuple[tuple[str, str], ...]
     never_grantable: tuple[str, ...]
+    live_keys: int
     may_suspend: bool
     may_resume: bool
     may_activate: bool
+    is_alive: bool
+    is_review_due: bool
 
 
 def name_of(user: User) -> str:
@@ -128,7 +133,7 @@ def agent_row(agent: Agent, grants: Iterable[Grant], now: datetime) -> AgentRow:
         companies=", ".join(agent.companies),
         grants=f"{len(is_open) - writes} read, {writes} write",
         expires_on=agent.expires_on.isoformat(),
-        is_review_due=agent.expires_on <= now.date(),
+        is_review_due=agent.state != AgentState.DECOMMISSIONED and agent.expires_on <= now.date(),
     )
 
 
@@ -150,15 +155,25 @@ def agent_page(agent: Agent, now: datetime) -> AgentPage:
             ("Review by", agent.expires_on.isoformat()),
             ("Registered", at(agent.created_at)),
             ("Last changed by", name_of(agent.last_edited_by)),
+            ("May act for", _acts_for(agent)),
         ),
         grants=tuple(grant_row(grant) for grant in grants),
         keys=tuple(key_row(key, now) for key in keys),
         excluded=_excluded(agent, grants, keys),
         never_grantable=PRIVILEGED_TOOLS,
+        live_keys=sum(key.revoked_at is None and key.not_after > now for key in keys),
         may_suspend=agent.state == AgentState.ACTIVE,
-        may_resume=agent.state == AgentState.SUSPENDED,
+        may_resume=agent.state == AgentState.SUSPENDED and agent.suspended_because != Suspension.REVIEW,
         may_activate=agent.state == AgentState.DRAFT,
+        is_alive=agent.state != AgentState.DECOMMISSIONED,
+        is_review_due=agent.state != AgentState.DECOMMISSIONED and agent.expires_on <= (now + REVIEW_NOTICE).date(),
     )
+
+
+def _acts_for(agent: Agent) -> str:
+    if not agent.acts_for:
+        return "Nobody"
+    return ", ".join(sorted(name_of(person) for person in User.objects.filter(pk__in=agent.acts_for)))
 
 
 def grant_row(grant: Grant) -> GrantRow:
@@ -208,7 +223,7 @@ def key_row(key: Credential, now: datetime) -> KeyRow:
         thumbprint=key.thumbprint,
         algorithm=key.algorithm,
         state=state,
-        created=at(key.created_at),
+        age=Moment(key.created_at, span(now - key.created_at)),
         ends=at(key.not_after),
         last_used=ago(key.last_used_at, now) if key.last_used_at else "Never",
         issued_by=name_of(key.issued_by),
@@ -267,6 +282,34 @@ def tool_row(tool: Tool) -> ToolRow:
         compensation=tool.compensation,
         is_grantable=tool.is_grantable,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class HolderRow:
+    """One agent that has an open grant for a tool."""
+
+    name: str
+    url: str
+    state: Tag
+    grant: Tag
+    companies: str
+    ceilings: tuple[str, ...]
+
+
+def holders_of(tool: str, user: User) -> list[HolderRow]:
+    """Return the agents that the person may know of with an open grant for the tool, by name."""
+    grants = Grant.objects.select_related("agent").exclude(state=GrantState.REVOKED).filter(tool=tool, agent__in=visible_agents(user))
+    return [
+        HolderRow(
+            name=grant.agent.name,
+            url=reverse("identity:agent", args=[grant.agent.public_id]),
+            state=AGENT_TAGS[grant.agent.state],
+            grant=GRANT_TAGS[grant.state],
+            companies=", ".join(grant.companies),
+            ceilings=tuple(_ceilings(grant)),
+        )
+        for grant in grants.order_by("agent__name")
+    ]
 
 
 def tool_groups() -> list[tuple[str, str, list[ToolRow]]]:

@@ -14,18 +14,19 @@ from django.views.decorators.http import require_POST, require_safe
 from gateway.catalogue import TOOLS
 from identity import services
 from identity.actors import actor_of
+from identity.agent_views import lead_to_agent
 from identity.console import lead_back, person_of
+from identity.lifecycle_pages import rates_chart, suspension_text, token_tags
 from identity.models import Agent
-from identity.pages import agent_page, agent_row, tool_groups, tool_row
+from identity.pages import agent_page, agent_row, holders_of, tool_groups, tool_row
 from identity.permissions import Permission, permissions_of, requires
-from identity.queries import get_agent_for, visible_agents
+from identity.queries import get_agent_for, is_managed_by, visible_agents
+from identity.services.token_terms import downgrades
 from kernel.canonical import to_json_text
 from kernel.clock import now as clock_now
 from kernel.errors import NotVisible
 from kernel.ids import Prefix, decode
 from kernel.listing import page_of
-
-REASON_LENGTH_MAX = 500
 
 
 @require_safe
@@ -34,7 +35,7 @@ def agents(request: HttpRequest) -> HttpResponse:
     """List the agents that the person may know of."""
     found = page_of(visible_agents(person_of(request)).prefetch_related("grants"), request.GET)
     rows = [agent_row(agent, agent.grants.all(), clock_now()) for agent in found.rows]
-    return render(request, "identity/agents.html", {"page": found.with_rows(rows)})
+    return render(request, "identity/agents.html", {"page": found.with_rows(rows), "may_manage": _may_manage(person_of(request))})
 
 
 @require_safe
@@ -42,27 +43,16 @@ def agents(request: HttpRequest) -> HttpResponse:
 def agent(request: HttpRequest, agent_id: str) -> HttpResponse:
     """Show one agent: who answers for it, its grants and keys, and the kill switch to whom it belongs."""
     found = get_agent_for(person_of(request), agent_id)
-    context = {"page": agent_page(found, clock_now()), "may_manage": _may_manage(person_of(request))}
+    now = clock_now()
+    context = {
+        "page": agent_page(found, now),
+        "rates": rates_chart(found, now),
+        "tokens": token_tags(found),
+        "downgrades": downgrades(found),
+        "suspension": suspension_text(found),
+        "may_manage": is_managed_by(found, person_of(request)),
+    }
     return render(request, "identity/agent.html", context)
-
-
-@require_POST
-@requires(Permission.AGENT_MANAGE)
-def suspend(request: HttpRequest, agent_id: str) -> HttpResponse:
-    """Suspend an agent: from its next request on it may do nothing."""
-    found = get_agent_for(person_of(request), agent_id)
-    reason = request.POST.get("reason", "").strip()[:REASON_LENGTH_MAX]
-    services.suspend_agent(agent_id=found.pk, actor=actor_of(request), now=clock_now(), reason=reason)
-    return _back(request, found, f"{found.name} is suspended.")
-
-
-@require_POST
-@requires(Permission.AGENT_MANAGE)
-def resume(request: HttpRequest, agent_id: str) -> HttpResponse:
-    """Let a suspended agent work again, with the keys and grants it had."""
-    found = get_agent_for(person_of(request), agent_id)
-    services.resume_agent(agent_id=found.pk, actor=actor_of(request), now=clock_now())
-    return _back(request, found, f"{found.name} is active again.")
 
 
 @require_POST
@@ -71,7 +61,7 @@ def activate(request: HttpRequest, agent_id: str) -> HttpResponse:
     """Let a draft begin."""
     found = get_agent_for(person_of(request), agent_id)
     services.activate_agent(agent_id=found.pk, actor=actor_of(request), now=clock_now())
-    return _back(request, found, f"{found.name} is active.")
+    return lead_to_agent(request, found, f"{found.name} is active.")
 
 
 @require_POST
@@ -127,6 +117,7 @@ def tool(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404
     context = {
         "tool": tool_row(found),
+        "holders": holders_of(found.name, person_of(request)),
         "input_schema": to_json_text(found.input_schema()),
         "output_schema": to_json_text(found.output_schema()),
     }

@@ -34,6 +34,7 @@ class SampleAgent:
     writes: tuple[str, ...]
     ceilings: tuple[int, int, int]
     count_per_hour: int = 500
+    acts_for: tuple[str, ...] = ()
 
 
 PURCHASING = SampleAgent(
@@ -53,6 +54,7 @@ CLOSING = SampleAgent(
     "EUR",
     ("post_journal_entry", "update_customer"),
     (50_000_000, 100_000_000, 500_000_000),
+    acts_for=("ines",),
 )
 REPLAY = SampleAgent(
     "replay-agent",
@@ -97,6 +99,7 @@ def _load(sample: SampleAgent, *, people: Mapping[str, User], now: datetime) -> 
         sponsor_id=people["petra"].pk,
         companies=list(sample.companies),
         model="None: a script",
+        acts_for=[people[name].pk for name in sample.acts_for],
         expires_on=(now + timedelta(days=REVIEW_DAYS)).date(),
         actor=owner,
         now=now,

@@ -20,6 +20,7 @@ from config.views.audit_pages import (
     proposal_timeline,
     status_card,
 )
+from config.views.audit_visibility import visibility_of
 from identity.actors import actor_of
 from identity.console import person_of
 from identity.permissions import Permission, companies_with, permissions_of, requires
@@ -37,7 +38,7 @@ def log(request: HttpRequest) -> HttpResponse:
     filters, period = event_filter(request.GET, now)
     found = events(filters, cursor=request.GET.get("after", ""))
     context = {
-        "rows": event_rows(found.rows, companies_with(person_of(request), Permission.AUDIT_READ)),
+        "rows": event_rows(found.rows, visibility_of(person_of(request), found.rows)),
         "next_url": address_with(request.GET, after=found.next_cursor) if found.next_cursor else "",
         "is_first": not request.GET.get("after"),
         "fields": filter_fields(request.GET, period),
@@ -54,7 +55,7 @@ def one_event(request: HttpRequest, event_id: str) -> HttpResponse:
     found = event(event_id)
     if found is None:
         raise Http404
-    return render(request, "audit/event.html", {"page": event_page(found, companies_with(person_of(request), Permission.AUDIT_READ))})
+    return render(request, "audit/event.html", {"page": event_page(found, visibility_of(person_of(request), [found]))})
 
 
 @require_safe

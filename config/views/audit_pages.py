@@ -13,6 +13,7 @@ from approvals.pages.history import Entry, history, line, names_of, who
 from approvals.pages.words import outcome_of, status_tag
 from audit.kinds import FAMILIES
 from audit.queries import ChainStatus, EventFilter, EventView, Population, population
+from config.views.audit_visibility import Visibility
 from identity.models import Agent
 from kernel.canonical import to_json_text
 from kernel.display import Moment, Tag, Tone, ago, counted, utc
@@ -131,10 +132,10 @@ def population_of(period: tuple[date, date]) -> Population:
     return population(since=_start(period[0]), until=_start(period[1] + timedelta(days=1)))
 
 
-def event_rows(found: Sequence[EventView], companies: frozenset[str]) -> list[EventRow]:
+def event_rows(found: Sequence[EventView], visibility: Visibility) -> list[EventRow]:
     """Return the events as lines, with names instead of ids."""
     names, agents = names_of(found), _agent_names(found)
-    return [_row(event, names, agents, is_visible=event.company in {"", *companies}) for event in found]
+    return [_row(event, names, agents, is_visible=visibility.shows(event)) for event in found]
 
 
 def _row(event: EventView, names: Mapping[str, str], agents: Mapping[str, str], *, is_visible: bool) -> EventRow:
@@ -165,9 +166,9 @@ def _agent_names(found: Sequence[EventView]) -> dict[str, str]:
     return {keys[key]: name for key, name in Agent.objects.filter(pk__in=keys).values_list("pk", "name")}
 
 
-def event_page(event: EventView, companies: frozenset[str]) -> EventPage:
+def event_page(event: EventView, visibility: Visibility) -> EventPage:
     """Return one event as it was hashed, and what lies beside it; raises NotVisible for another company's."""
-    if event.company not in {"", *companies}:
+    if not visibility.shows(event):
         raise NotVisible(detail="There is no such event in your companies.")
     names = names_of([event])
     return EventPage(

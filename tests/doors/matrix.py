@@ -27,6 +27,11 @@ health                      POST 200    200   200      200        200         20
 
 # The agents' doors: a session opens none of them, whoever's it is.
 oauth_token                 POST 400    400   400      400        400         400      400     400           400
+oauth_revoke                POST 400    400   400      400        400         400      400     400           400
+oauth_introspect            POST 400    400   400      400        400         400      400     400           400
+oauth_authorize             GET  400    400   400      400        400         400      400     400           400
+oauth_resource_metadata     GET  200    200   200      200        200         200      200     200           200
+oauth_named_resource_metadata GET 200   200   200      200        200         200      200     200           200
 oauth_key_set               GET  200    200   200      200        200         200      200     200           200
 oauth_metadata              GET  200    200   200      200        200         200      200     200           200
 proposals:tools             GET  401    200   401      401        401         401      401     401           401
@@ -53,9 +58,28 @@ approvals:submit_policy     POST login  login 403      409        403         40
 approvals:activate_policy   POST login  login 403      409        403         403      403     403           409
 identity:agents             GET  login  login 200      200        200         200      200     200           200
 identity:agent              GET  login  login 200      200        200         200      200     200           404
+identity:new_agent          GET  login  login 403      403        200         403      403     200           200
+identity:new_agent          POST login  login 403      403        422         403      403     422           422
+identity:start              GET  login  login 403      403        200         403      403     200           404
+identity:sample             GET  login  login 403      403        200         403      403     200           404
+identity:history            GET  login  login 200      200        200         200      200     200           404
+identity:edit               GET  login  login 403      403        200         403      403     200           404
+identity:edit               POST login  login 403      403        422         403      403     422           404
+identity:tokens             GET  login  login 403      403        200         403      403     200           404
+identity:tokens             POST login  login 403      403        422         403      403     422           404
+identity:renew              GET  login  login 403      403        200         403      403     200           404
+identity:renew              POST login  login 403      403        422         403      403     422           404
+identity:new_key            GET  login  login 403      403        200         403      403     200           404
+identity:new_key            POST login  login 403      403        422         403      403     422           404
+identity:new_grant          GET  login  login 403      403        200         403      403     200           404
+identity:new_grant          POST login  login 403      403        422         403      403     422           404
 identity:activate           POST login  login 403      403        409         403      403     409           404
-identity:suspend            POST login  login 403      403        303         403      403     303           404
+identity:suspend            GET  login  login 403      403        200         403      403     200           404
+identity:suspend            POST login  login 403      403        422         403      403     422           404
+identity:resume             GET  login  login 403      403        200         403      403     200           404
 identity:resume             POST login  login 403      403        409         403      403     409           404
+identity:decommission       GET  login  login 403      403        200         403      403     200           404
+identity:decommission       POST login  login 403      403        422         403      403     422           404
 identity:activate_grant     POST login  login 403      403        409         403      403     409           404
 identity:revoke_grant       POST login  login 403      403        303         403      403     303           404
 identity:revoke_key         POST login  login 403      403        303         403      403     303           404

@@ -30,6 +30,9 @@ ROWS = list(rows())
 # Answers that must leave everything as it was; a wrong method is answered before anything is looked at.
 REFUSED = frozenset({"login", "400", "401", "403", "404", "409", "422"})
 PAGES = ("_changelist", "_add", "_change", "_delete", "_history")
+OF_AGENT = (
+    "agent", "start", "history", "edit", "tokens", "renew", "activate", "suspend", "resume", "decommission", "new_key", "new_grant",
+)  # fmt: skip
 PEOPLE = {
     "approver": "maria",
     "controller": "ruth",
@@ -99,6 +102,7 @@ def a_scene(world: World) -> Scene:
     return Scene(
         world,
         arguments={
+            "oauth_named_resource_metadata": {"resource": "mcp"},
             "proposals:tool": {"name": ORDER},
             "proposals:tool-read": {"name": READ},
             "proposals:read": {"read_id": receipt["read_id"]},
@@ -106,7 +110,8 @@ def a_scene(world: World) -> Scene:
             "proposals:proposal-withdraw": in_pending,
             **{f"approvals:{name}": in_pending for name in ("proposal", "progress", "decide")},
             **{f"approvals:{name}": policy for name in ("policy", "submit_policy", "activate_policy")},
-            **{f"identity:{name}": of_agent for name in ("agent", "activate", "suspend", "resume")},
+            **{f"identity:{name}": of_agent for name in OF_AGENT},
+            "identity:sample": of_agent | {"kind": "python"},
             **{f"identity:{name}": of_grant for name in ("activate_grant", "revoke_grant")},
             "identity:revoke_key": of_agent | {"key_id": agent.credentials.get().public_id},
             "identity:tool": {"name": ORDER},

@@ -143,7 +143,7 @@ def make_world(directory: Path, patch: pytest.MonkeyPatch) -> World:
         for person in (alice, bob):
             identity.make_member(group, person)
         identity.make_member(group, charlie, companies=(SECOND_COMPANY,))
-    mine = Knocker(*identity.equipped_agent(alice, ORDER, ENTRY, READ, name="Alice's agent"))
+    mine = Knocker(*identity.equipped_agent(alice, ORDER, ENTRY, READ, name="Alice's agent", acts_for=[bob]))
     other = Knocker(*identity.equipped_agent(installation.person("tomas"), ORDER, READ, name="Another agent"))
     return World(installation, mine, other, {person.username: signed_in(person) for person in User.objects.filter(is_active=True)})
 

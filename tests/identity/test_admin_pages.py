@@ -110,3 +110,11 @@ def test_nobody_makes_themselves_a_superuser(bob: User) -> None:
     assert client.post(f"/admin/auth/user/{bob.pk}/change/", form).status_code == 302
     bob.refresh_from_db()
     assert bob.is_superuser is False
+
+
+@pytest.mark.parametrize("listing", ["agent", "credential", "grant", "historicalagent", "historicalcredential", "historicalgrant"])
+def test_agents_of_another_company_are_not_listed(alice: User, bob: User, charlie: User, listing: str) -> None:
+    """Charlie administers another company."""
+    agent, _ = equipped_agent(alice)
+    assert agent.name in signed_in(bob).get(f"/admin/identity/{listing}/").content.decode()
+    assert agent.name not in signed_in(charlie).get(f"/admin/identity/{listing}/").content.decode()

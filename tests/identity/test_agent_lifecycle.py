@@ -72,7 +72,7 @@ def register(owner: User, by: User, **changes: object) -> Agent:
         "purpose": "Prepares accruals.",
         "runtime": "A test",
         "owner_id": owner.pk,
-        "sponsor_id": changes.pop("sponsor_id", None) or make_user("sponsor").pk,
+        "sponsor_id": changes.pop("sponsor_id", None) or make_user("sponsor", [Role.CONTROLLER]).pk,
         "companies": ["DE01"],
         "model": "None",
         "expires_on": now().date() + timedelta(days=30),
