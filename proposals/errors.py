@@ -66,7 +66,7 @@ class OnBehalfOfRefused(DomainError):
 
 
 class AnswerOverdue(DomainError):
-    """The work was not done in the time a client waits; it goes on, and the same call again finds what came of it."""
+    """The work was not done in the time a client waits; the same call again finds what came of it."""
 
     code = "answer_overdue"
     status = HTTPStatus.SERVICE_UNAVAILABLE

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
@@ -85,10 +86,10 @@ class Door:
         """Return who is asking and the whole body; raises _Refused, or _Gone when the client went away."""
         _require_post(scope)
         _require_known_host(headers)
-        deadline = new_deadline()
         if not headers.get("authorization"):
             raise _Refused(HTTPStatus.UNAUTHORIZED, "Send an access token.", headers={"WWW-Authenticate": challenge(Resource.MCP)})
         body = await _whole_body(headers, receive)
+        deadline = new_deadline()
         try:
             return await in_thread(where, deadline, partial(_let_in, headers, body, deadline)), body
         except DomainError as error:
@@ -223,7 +224,7 @@ def _let_in(headers: Mapping[str, str], body: bytes, deadline: float) -> Visit:
         subject = Subject(kind="agent", id=principal.public_id)
         record_or_count(kind=ReadEvent.REFUSED, actor=principal.actor(), subject=subject, error=error, source=principal.public_id, now=at)
         raise
-    return Visit(current_origin(), deadline, principal, quota)
+    return Visit(_traced(current_origin(), message), deadline, principal, quota)
 
 
 def _recorded(error: DomainError, authorization: str, at: datetime) -> DomainError:
@@ -251,6 +252,14 @@ def _message(body: bytes) -> object:
     except (ValueError, RecursionError) as error:
         message = str(error) if isinstance(error, _Duplicate) else "The body is not JSON."
         raise _Refused(HTTPStatus.BAD_REQUEST, message, code=PARSE_ERROR) from error
+
+
+def _traced(where: Origin, message: object) -> Origin:
+    """Return the origin with the trace that the message names, where its transport named none: MCP clients may send it in `_meta`."""
+    match message:
+        case {"params": {"_meta": {"traceparent": str() as text}}} if not where.trace_id and (trace := parse_traceparent(text)):
+            return replace(where, trace_id=trace.trace_id)
+    return where
 
 
 def _tool_of(message: object) -> str:

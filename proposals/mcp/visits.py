@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
@@ -52,13 +51,14 @@ def new_deadline() -> float:
 async def in_thread(where: Origin, deadline: float, function: Callable[[], Result]) -> Result:
     """Run the function in a thread of the door with this origin and return its result.
 
-    Raises what it raises, or AnswerOverdue at the deadline: it then goes on, and whoever repeats the call finds what it did.
+    Raises what it raises, or AnswerOverdue at the deadline: whoever repeats the call then finds what it did.
     """
     future = asyncio.get_running_loop().run_in_executor(_threads, partial(_run, where, function))
     done, _ = await asyncio.wait({future}, timeout=max(0.0, deadline - monotonic()))
     if not done:
-        future.add_done_callback(_forget)
-        raise AnswerOverdue(detail="The work goes on. Repeat the same call in a few seconds, a write with the same idempotency_key.")
+        # What has not begun is dropped; what has begun ends, and nobody looks at how.
+        future.cancel()
+        raise AnswerOverdue(detail="It may still be done. Repeat the same call in a few seconds, a write with the same idempotency_key.")
     return future.result()
 
 
@@ -70,9 +70,3 @@ def _run(where: Origin, function: Callable[[], Result]) -> Result:
             return function()
     finally:
         close_old_connections()
-
-
-def _forget(future: asyncio.Future[Result]) -> None:
-    """Look at the outcome that nobody waits for any more, so that asyncio does not report it as overlooked."""
-    with suppress(asyncio.CancelledError):
-        future.exception()

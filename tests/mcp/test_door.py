@@ -141,7 +141,7 @@ def test_an_answer_is_never_waited_for_longer_than_clients_wait(standing: Standi
         raise DomainError
 
     monkeypatch.setattr("proposals.mcp.server.call_tool", slow)
-    monkeypatch.setattr("proposals.mcp.visits.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("proposals.mcp.visits.ANSWER_SECONDS", 1.5)
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": ORDER, "arguments": {}}})  # noqa: TID251
     try:
         result = standing.post(body, mine.token()).json()["result"]

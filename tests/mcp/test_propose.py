@@ -11,6 +11,7 @@ from django.db import connections, transaction
 
 from identity.services import resume_agent, suspend_agent
 from kernel.actors import Actor
+from kernel.canonical import to_json_text
 from kernel.clock import now
 from proposals.events import ProposalEvent
 from proposals.models import Proposal
@@ -90,18 +91,14 @@ def test_propose_approve_result(standing: Standing, mine: Knocker, mode: str) ->
 
 
 def test_the_origin_of_a_call_is_on_its_record(standing: Standing, mine: Knocker) -> None:
-    body = '{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "get_proposal", "arguments": {"proposal_id": "prop_x"}}}'
-    answer = standing.post(body, mine.token(), traceparent=f"00-{TRACE}-b7ad6b7169203331-01")
-    assert answer.json()["result"]["structuredContent"]["request_id"] == answer.headers["x-request-id"]
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": ORDER, "arguments": an_order(a_key())}}
     with recorded("proposal:proposed") as records:
-
-        async def propose(client):  # type: ignore[no-untyped-def]
-            return await client.call_tool(ORDER, an_order(a_key()))
-
-        async def traced(request: httpx2.Request) -> None:
-            request.headers["traceparent"] = f"00-{TRACE}-b7ad6b7169203331-01"
-
-        standing.ask(mine.token(), propose, event_hooks={"request": [traced]})
+        answer = standing.post(to_json_text(call), mine.token(), traceparent=f"00-{TRACE}-b7ad6b7169203331-01")
+    origin = records[0]["origin"]
+    assert origin == {"channel": "mcp", "request_id": answer.headers["x-request-id"], "trace_id": TRACE}
+    with recorded("proposal:proposed") as records:
+        meta = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+        standing.ask(mine.token(), lambda client: client.call_tool(ORDER, an_order(a_key()), meta=meta))
     assert records[0]["origin"]["trace_id"] == TRACE
 
 

@@ -7,8 +7,10 @@ from mcp.shared.exceptions import MCPError
 
 from gateway.catalogue import TOOLS
 from kernel.clock import now
+from proposals.mcp.results import SENTENCES
 from proposals.mcp.tools import OWN_TOOLS
 from proposals.models import ReadReceipt
+from proposals.representation import STATUSES
 from tests.builders.proposals import a_key
 from tests.mcp.standing import (
     A_BUDGET,
@@ -64,8 +66,9 @@ def test_the_server_says_what_it_is_and_that_it_knows_tasks(standing: Standing, 
     assert (capabilities.extensions, capabilities.tasks) == ({TASKS: {}}, None)
 
 
-def test_own_tools_take_no_name_of_the_catalogue() -> None:
+def test_own_tools_take_no_name_of_the_catalogue_and_every_status_has_its_words() -> None:
     assert not set(OWN_TOOLS) & set(TOOLS)
+    assert {str(status) for status in SENTENCES} == set(STATUSES)
 
 
 @BOTH
