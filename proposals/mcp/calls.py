@@ -26,7 +26,6 @@ from proposals.mcp.tools import OWN_TOOLS, OwnTool, companies_by_tool
 from proposals.parsers import refuse_nul
 from proposals.problems import Problem, problem_of, refuse_and_record
 from proposals.representation import Json, read_view
-from proposals.states import ProposalState
 
 KEY = "idempotency_key"
 ARGUMENTS = "/arguments"
@@ -92,7 +91,6 @@ def _call_own(attempt: _Attempt, tool: OwnTool, arguments: Mapping[str, Any]) ->
     try:
         attempt.check(arguments)
         named = validated(tool.arguments, attempt.fields, prefix="")
-        _require_known(getattr(named, "states", []))
         return results.of_value(tool.run(attempt.principal, named, attempt.now))
     except DomainError as error:
         return results.of_problem(attempt.refuse(error, ProposalEvent.REFUSED if tool.is_write else None))
@@ -102,8 +100,9 @@ def _read(attempt: _Attempt, tool: Tool, arguments: Mapping[str, Any]) -> CallTo
     try:
         attempt.check(arguments)
         attempt.take_company("read")
-        own = {name: value for name, value in attempt.fields.items() if name != "company"}
-        body = parse_read({name: attempt.fields[name] for name in ("company",) if name in attempt.fields} | {"arguments": own})
+        own = dict(attempt.fields)
+        where = {"company": own.pop("company")} if "company" in own else {}
+        body = parse_read({**where, "arguments": own})
         done = services.read(principal=attempt.principal, tool=tool.name, company=body.company, arguments=body.arguments, now=attempt.now)
         return results.of_value(read_view(done.receipt, dict(done.result)))
     except DomainError as error:
@@ -136,14 +135,6 @@ def _unknown(attempt: _Attempt) -> MCPError:
     error = UnknownTool(detail=f"There is no tool {shown!r}; tools/list shows those this token is for.", data={"tool": shown})
     problem = attempt.refuse(error, ReadEvent.REFUSED)
     return MCPError(code=INVALID_PARAMS, message=problem.detail, data=problem.as_dict())
-
-
-def _require_known(states: list[str]) -> None:
-    for index, state in enumerate(states):
-        if state not in ProposalState.values:
-            message = f"{state[:40]!r} is not a state"
-            path = f"/states/{index}"
-            raise ValidationFailed(detail=f"{path}: {message}.", errors=(FieldError(path, message, ", ".join(ProposalState.values)),))
 
 
 def _no_such_field(name: str) -> ValidationFailed:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any
+from typing import Any, Literal
 
 from mcp_types import Tool as ToolListing
 from mcp_types import ToolAnnotations
@@ -34,6 +34,9 @@ PROPOSES = (
 )
 
 
+State = Literal[tuple(ProposalState.values)]  # type: ignore[valid-type]
+
+
 class OfProposal(Body):
     """Which proposal."""
 
@@ -49,7 +52,7 @@ class OfRead(Body):
 class OfPage(Body):
     """Which of the agent's proposals."""
 
-    states: list[Annotated[str, Field(json_schema_extra={"enum": list(ProposalState.values)})]] = Field(
+    states: list[State] = Field(
         default_factory=list, max_length=len(ProposalState.values), description="Only these states of the gate; all when empty"
     )
     tool: str = Field(default="", max_length=64, description="Only this tool")
