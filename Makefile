@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 WITH_POSTGRES := $(BIN)/python -m config.with_postgres --
 PORT ?= 8000
 DATA ?= ../shared/data/adventureworks
+N ?= 2000
 
-.PHONY: help run test check bench verify replay requirements browser clean
+.PHONY: help run test check bench chaos verify replay requirements browser clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +31,9 @@ check: $(VENV)/.development  ## lint, format, types, templates, spelling, archit
 
 bench: $(VENV)/.development  ## measure against references of the same run; writes bench/results/latest.json
 	$(BIN)/python -m bench
+
+chaos: $(VENV)/.development  ## N=2000 proposals under seeded faults (SEED=…); the last line says what came of it
+	@$(BIN)/python -m tests.chaos --number $(N) $(if $(SEED),--seed $(SEED))
 
 verify: $(VENV)/.runtime  ## verify the whole audit chain of the running installation
 	@$(BIN)/python manage.py audit_verify
