@@ -33,6 +33,7 @@ class Claimed:
     params: Mapping[str, object] = field(repr=False)
     preconditions: tuple[Precondition, ...] = field(repr=False)
     deadline: float
+    trace_id: str = field(default="", kw_only=True)
     state: CommitState = CommitState.IN_FLIGHT
     connection: str = ""
 

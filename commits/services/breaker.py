@@ -111,7 +111,7 @@ def note_failure(connection: str, *, code: str, detail: str, now: datetime) -> N
             Breaker.objects.filter(pk=connection).update(failure_count=count, code=code, detail=detail)
             return
         openings = row.opening_count + 1
-        seconds = min(OPEN_SECONDS * 2 ** (openings - 1), OPEN_SECONDS_MAX)
+        seconds = min(OPEN_SECONDS * 2 ** min(openings - 1, 10), OPEN_SECONDS_MAX)
         advance(
             row,
             BreakerState.OPEN,

@@ -143,6 +143,7 @@ def _start(rows: Sequence[Commit], verdicts: Mapping[UUID, Verdict], *, now: dat
             preconditions=verdicts[row.pk].preconditions,
             deadline=deadline,
             connection=row.connection,
+            trace_id=row.proposal.trace_id,
         )
         for row in rows
     ]

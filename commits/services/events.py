@@ -20,4 +20,5 @@ def subject_of(proposal: Proposal, commit: Commit | None = None) -> Subject:
         tool=proposal.tool,
         connection=commit.connection if commit else "",
         revision=proposal.revision,
+        trace_id=proposal.trace_id,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -22,6 +23,7 @@ from gateway.connections import connector_for
 from gateway.errors import ErpUnavailable, UnknownCompany
 from gateway.port import Connector, Level, SendStatus, WriteOutcome, WriteRequest
 from gateway.preconditions import Check, Severity, check_all
+from kernel.tracing import SpanKind, carried_on, span_of
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ def send(claimed: Sequence[Claimed], *, now: datetime) -> list[Settlement]:
         batch = list(group)
         try:
             connector = connector_for(company)
-        except UnknownCompany as error:
+        except (UnknownCompany, ErpUnavailable) as error:
             settlements += [_failed_before_sending(item, error, now=now) for item in batch]
             continue
         settlements += _send_to(connector, batch, now=now)
@@ -133,11 +135,18 @@ def _commit_many(connector: Connector, batch: Sequence[Claimed], *, now: datetim
             company=item.company,
             reference=item.reference,
             action_bytes=item.request_bytes,
+            trace_id=item.trace_id,
         )
         for item in batch
     ]
     try:
-        outcomes = {outcome.key: outcome for outcome in connector.commit_many(requests, now=now)}
+        with ExitStack() as traces:
+            # Several at once have several traces: then each request says its own, and the connector carries it on.
+            continued = carried_on if len(batch) == 1 else span_of
+            for item in batch:
+                about = {"countersign.commit": str(item.commit_id), "countersign.connection": item.connection}
+                traces.enter_context(continued(item.trace_id, f"commit {item.tool}", kind=SpanKind.CLIENT, attributes=about))
+            outcomes = {outcome.key: outcome for outcome in connector.commit_many(requests, now=now)}
     except Exception as error:
         logger.exception("%s failed for %d commits", connector.name, len(batch))
         if len(batch) > 1:

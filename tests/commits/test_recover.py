@@ -10,8 +10,10 @@ from commits import services
 from commits.models import Attempt, Commit, Receipt
 from commits.records import Counts
 from commits.services.claiming import LEASE_SECONDS
+from gateway import connections
 from gateway.connections import connector_for, use_connector
 from gateway.connectors.embedded import EmbeddedConnector
+from gateway.errors import ErpUnavailable
 from gateway.port import Level, SendStatus, WriteOutcome
 from kernel.clock import now as clock_now
 from ledger.services import execute_batch
@@ -111,6 +113,26 @@ def test_outage_before_sending_defers_for_ever(gate: Gate) -> None:
     commit = commit_of(proposal)
     assert (commit.state, commit.code, commit.attempt_number) == ("queued", "erp_unavailable", 12)
     assert commit.not_before - at == timedelta(seconds=300)
+
+
+@pytest.mark.parametrize("step", ["opening", "sending"])
+def test_worker_that_starts_while_the_erp_is_down(gate: Gate, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    proposal = gate.approved_order()
+    if step == "sending":
+        services.open_commits(now=clock_now())
+
+    def companies(self: EmbeddedConnector) -> list[object]:
+        raise ErpUnavailable(detail="The database is starting up.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(connections, "_found", {})
+        patch.setattr(EmbeddedConnector, "companies", companies)
+        counts = run()
+    assert counts == (Counts() if step == "opening" else Counts(claimed=1, deferred=1))
+
+    later = clock_now() + timedelta(seconds=2)
+    assert services.run(now=lambda: later).succeeded == 1
+    assert len(landed_orders(proposal)) == 1
 
 
 def test_late_settler_is_ignored(gate: Gate) -> None:
