@@ -15,11 +15,13 @@ from commits.models import Commit
 from identity.models import Agent, Role
 from identity.services import decommission_agent, resume_agent, reviews, revoke_grant, suspend_agent
 from identity.states import AgentState
+from kernel.actors import Actor
 from kernel.clock import now
 from kernel.errors import DomainError
 from proposals import tasks
 from proposals.activity import rates_since
 from proposals.models import Proposal
+from proposals.services import void
 from tests.builders.approvals import decided, opened
 from tests.builders.commits import Gate, commit_of, kinds, landed_orders, run
 from tests.builders.identity import actor, make_user
@@ -146,10 +148,13 @@ def test_the_rates_of_thirty_days(gate: Gate) -> None:
     decided(cast.alice, opened(cast.alice, gate.order(LARGE)), "reject")
     decided(cast.alice, opened(cast.alice, gate.order(LARGE)), "request_changes")
     gate.order(LARGE)
+    for differences in ([{"label": "Budget", "was": "10", "now": "9"}], []):
+        void(proposal=gate.order(LARGE), actor=Actor.system("test"), now=now(), code="voided", reason="A test.", differences=differences)
     rates = rates_since(cast.agent.pk, now() - timedelta(days=30))
-    assert (rates.proposed, rates.approved, rates.rejected, rates.changes_requested, rates.pending) == (4, 1, 1, 1, 1)
+    assert (rates.proposed, rates.approved, rates.rejected, rates.changes_requested, rates.pending) == (6, 1, 1, 1, 1)
+    assert (rates.drifted, rates.other) == (1, 1)
     page = seen(gate, f"/agents/{cast.agent.public_id}/")
-    assert "Of 4 proposals in 30 days: approved 1 (25 %)" in page
+    assert "Of 6 proposals in 30 days: approved 1 (17 %)" in page
     assert rates_since(cast.agent.pk, now() + timedelta(days=1)).proposed == 0
 
 
