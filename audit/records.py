@@ -43,6 +43,8 @@ class Subject:
     connection: str = ""
     idempotency_key: str = ""
     revision: int = 0
+    # The trace it began in; an event that comes without one of its own, in a task days later, belongs to this one.
+    trace_id: str = ""
 
     @property
     def chain(self) -> str:
@@ -112,7 +114,7 @@ def record_bytes(event: NewEvent, *, event_id: str, chain_id: str, region: str, 
         "clock": "application",
         "region": region,
         "actor": _actor(event.actor),
-        "origin": {"channel": origin.channel, "request_id": origin.request_id, "trace_id": origin.trace_id},
+        "origin": {"channel": origin.channel, "request_id": origin.request_id, "trace_id": origin.trace_id or event.subject.trace_id},
         "subject": _subject(event.subject),
         "link": {
             "chain": link.chain,

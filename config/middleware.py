@@ -13,10 +13,10 @@ from django.template.loader import render_to_string
 from kernel.context import Origin, origin
 from kernel.errors import DomainError
 from kernel.ids import new_id
+from kernel.tracing import SpanKind, parse_traceparent, span
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
 API_PREFIXES = ("/api/", "/oauth/", "/mcp")
 
 
@@ -29,15 +29,19 @@ class OriginMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Handle one request inside its origin."""
-        trace = TRACEPARENT.match(request.headers.get("traceparent", ""))
-        where = Origin(
-            channel="api" if request.path.startswith(API_PREFIXES) else "console",
-            request_id=str(new_id()),
-            ip=request.META.get("REMOTE_ADDR", ""),
-            trace_id=trace[1] if trace else "",
-        )
-        with origin(where):
-            response = _not_understood(request) or self.get_response(request)
+        sent = parse_traceparent(request.headers.get("traceparent", ""))
+        channel = "api" if request.path.startswith(API_PREFIXES) else "console"
+        about = {"http.request.method": str(request.method), "url.path": request.path}
+        with span(f"{request.method} {channel}", kind=SpanKind.SERVER, parent=sent, attributes=about) as opened:
+            trace = opened or sent
+            where = Origin(
+                channel=channel,
+                request_id=str(new_id()),
+                ip=request.META.get("REMOTE_ADDR", ""),
+                trace_id=trace.trace_id if trace else "",
+            )
+            with origin(where):
+                response = _not_understood(request) or self.get_response(request)
         response["X-Request-Id"] = where.request_id
         return response
 

@@ -23,7 +23,7 @@ from kernel.errors import DomainError
 from ledger.refusals import RETRYABLE, RefusalCode
 
 APPS = ("kernel", "audit", "ledger", "gateway", "identity", "proposals", "approvals", "commits", "reconciliation", "config")
-NOT_IMPORTED = re.compile(r"\.(migrations|management|asgi|wsgi|with_postgres|supervisor)(\.|$)")
+NOT_IMPORTED = re.compile(r"\.(migrations|management|asgi|wsgi|telemetry|with_postgres|supervisor)(\.|$)")
 # Functions whose first argument is a stable code and whose second is its sentence.
 VERDICTS = frozenset({"Denied", "Problem", "refusal", "client_refusal", "details_refusal", "_outside", "_above"})
 

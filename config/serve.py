@@ -7,6 +7,7 @@ Every answer on a kept-open connection would wait 40 ms for the client's delayed
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 import sys
 
@@ -31,6 +32,8 @@ def main() -> int:
         backlog=BACKLOG,
         lifespan="on",
         access_log=False,
+        # Whose X-Forwarded-For is believed: limits and the audit log name the caller, not the proxy.
+        forwarded_allow_ips=os.environ.get("COUNTERSIGN_TRUSTED_PROXIES", "127.0.0.1"),
         log_level="warning",
         timeout_worker_healthcheck=HEALTH_SECONDS,
     )

@@ -71,6 +71,7 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 INSTALLATION = os.environ.get("COUNTERSIGN_INSTALLATION", "local")
 REGION = os.environ.get("COUNTERSIGN_REGION", "unspecified")
 IS_DEMO = flag("COUNTERSIGN_DEMO", default=False)
+IS_TRACED = flag("COUNTERSIGN_OPENTELEMETRY", default=False)
 
 INSTALLED_APPS = [
     "django.contrib.admin",

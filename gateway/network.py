@@ -30,7 +30,7 @@ from django.conf import settings
 
 from gateway.addresses import HOST_NAME, Address, AllowList, Place, literal_address, place_of
 from gateway.errors import OutboundFailed, OutboundRefused
-from kernel.tracing import trace_headers
+from kernel.tracing import SpanKind, span, trace_headers
 
 CONNECT_ATTEMPTS_MAX = 4
 URL_LENGTH_MAX = 2048
@@ -310,7 +310,12 @@ class OutboundClient:
     def request(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, content: bytes = b"") -> Answer:
         """Send one request and return its answer, read to its end; the trace of the present work goes with it."""
         parsed = parse_url(url)
-        sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **trace_headers(), **(headers or {})}
+        about = {"http.request.method": method, "server.address": host_of(parsed)}
+        with span(f"{method} {host_of(parsed)}", kind=SpanKind.CLIENT, attributes=about):
+            sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **trace_headers(), **(headers or {})}
+            return self._exchange(method, parsed, sent, content)
+
+    def _exchange(self, method: str, parsed: httpx.URL, sent: Mapping[str, str], content: bytes) -> Answer:
         started = time.monotonic()
         with (
             _answers(host_of(parsed)),

@@ -40,6 +40,8 @@ class WriteRequest:
     company: str
     reference: str
     action_bytes: bytes
+    # The trace of the proposal, for `traceparent` in what is sent (kernel.tracing.carried_on).
+    trace_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,4 +16,5 @@ def subject_of(proposal: Proposal) -> Subject:
         tool=proposal.tool,
         idempotency_key=proposal.idempotency_key,
         revision=proposal.revision,
+        trace_id=proposal.trace_id,
     )
