@@ -313,26 +313,22 @@ class WriteGrantForm(ReadGrantForm):
     """What an agent may propose with one tool: where, how much, how often, for whom, from when until when."""
 
     names: Mapping[str, str] = CEILINGS
-    currency = text_field("Currency", length=3, help_text="Of the ceilings, e.g. EUR; a proposal in another currency is refused.")
+    currency = text_field("Currency", length=3, help_text="Of its ceilings and proposals.")
     ceiling = text_field("Each write", length=AMOUNT_LENGTH_MAX, help_text="At most this much, e.g. 10000.00.", inputmode="decimal")
     ceiling_day = text_field("In 24 hours", length=AMOUNT_LENGTH_MAX, help_text="All proposals together, rolling.", inputmode="decimal")
     ceiling_30_days = text_field("In 30 days", length=AMOUNT_LENGTH_MAX, help_text="All proposals together, rolling.", inputmode="decimal")
     count_per_hour = forms.IntegerField(label="Proposals an hour", min_value=1, max_value=COUNT_PER_HOUR_MAX)
     valid_from = day_field("Valid from", help_text="From now on when left empty.", is_required=False)
     vendors = text_field(
-        "Only these vendors or customers",
+        "Only these vendors",
         length=LIST_LENGTH_MAX,
-        help_text="Numbers, separated by commas; any when empty.",
+        help_text="Or customers; separated by commas.",
         is_required=False,
     )
-    accounts = text_field(
-        "Only these accounts", length=LIST_LENGTH_MAX, help_text="Separated by commas; any when empty.", is_required=False
-    )
-    cost_centres = text_field(
-        "Only these cost centres", length=LIST_LENGTH_MAX, help_text="Separated by commas; any when empty.", is_required=False
-    )
+    accounts = text_field("Only these accounts", length=LIST_LENGTH_MAX, help_text="Separated by commas.", is_required=False)
+    cost_centres = text_field("Only these cost centres", length=LIST_LENGTH_MAX, help_text="Separated by commas.", is_required=False)
     field_order = (
-        "companies", "currency", "ceiling", "ceiling_day", "ceiling_30_days", "count_per_hour", "valid_until",
+        "companies", "ceiling", "ceiling_day", "ceiling_30_days", "currency", "count_per_hour", "valid_until",
         "valid_from", "vendors", "accounts", "cost_centres",
     )  # fmt: skip
 

@@ -150,7 +150,7 @@ def _bars(rates: Rates) -> Iterable[Bar]:
         ("expired", "Expired", rates.expired),
         ("drifted", "Voided by drift", rates.drifted),
         ("pending", "Still pending", rates.pending),
-        ("other", "Withdrawn, replaced or voided", rates.other),
+        ("other", "Ended otherwise", rates.other),
     )
     before = 0
     for name, label, number in parts:
