@@ -284,7 +284,7 @@ def history_of(found: Break) -> list[HistoryLine]:
     names = names_of(page.rows)
     return [
         HistoryLine(
-            at=at(event.occurred_at),
+            at=Moment(event.occurred_at, at(event.occurred_at).text[:-4]),
             text=_history_text(event, who(event, names, "")),
             said=str(event.payload.get("reason", "")),
             sequence=f"#{event.sequence:,}" if event.sequence else "not sealed yet",

@@ -14,7 +14,7 @@ from reconciliation.states import RunState
 DAYS = 30
 WIDTH, HEIGHT = 720, 120
 # Above the bars there is room for the largest number, below them for the dates.
-TOP, BOTTOM = 18, 22
+TOP, BOTTOM = 26, 24
 GAP = 4
 QUIET = 3
 
