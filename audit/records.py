@@ -12,7 +12,6 @@ beyond opaque ids. In particular:
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping, Sequence
@@ -136,7 +135,7 @@ def record_bytes(event: NewEvent, *, event_id: str, chain_id: str, region: str, 
 
 def event_mac(key: bytes, *, leaf: bytes, event_id: bytes) -> bytes:
     """Return HMAC-SHA256 over leaf ‖ event id: what a database owner without the application key cannot make."""
-    return hmac.new(key, leaf + event_id, hashlib.sha256).digest()
+    return hmac.digest(key, leaf + event_id, "sha256")
 
 
 def _actor(actor: Actor) -> dict[str, object]:

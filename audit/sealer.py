@@ -182,9 +182,9 @@ class Sealer:
 
 def _seal(rows: list[StoredEvent]) -> None:
     ordered = _linked_order(rows)
-    key = mac_key()
+    key, chain = mac_key(), chain_id()
     for event in ordered:
-        refuse_forged(event, key)
+        refuse_forged(event, key, chain)
     with transaction.atomic():
         head = current_head()
         sequences, entries, previous_entries = [], [], []
@@ -204,7 +204,7 @@ def _seal(rows: list[StoredEvent]) -> None:
         )
 
 
-def refuse_forged(event: StoredEvent, key: bytes) -> None:
+def refuse_forged(event: StoredEvent, key: bytes, chain: str) -> None:
     """Do nothing when the event is exactly what the application wrote; raise SealingRefused otherwise."""
     if not hmac.compare_digest(event.expected_mac(key), event.mac):
         raise SealingRefused(
@@ -213,7 +213,7 @@ def refuse_forged(event: StoredEvent, key: bytes) -> None:
             event_id=event.text_id,
         )
     findings = Findings()
-    record = check_event(findings, "the unsealed rows", event_id=event.text_id, chain_id=chain_id(), stored=event.stored, leaf=event.leaf)
+    record = check_event(findings, "the unsealed rows", event_id=event.text_id, chain_id=chain, stored=event.stored, leaf=event.leaf)
     if record is not None:
         check_columns(findings, "the unsealed rows", record, event.columns())
     if not findings.holds:

@@ -230,7 +230,7 @@ def _chain_rows() -> Iterator[ChainRow]:
 
 
 def _check_unsealed(findings: Findings) -> int:
-    key = mac_key()
+    key, chain = mac_key(), chain_id()
     count = 0
     with findings.check("Events that wait to be sealed are the application's own") as detail:
         with connection.chunked_cursor() as cursor:
@@ -239,7 +239,7 @@ def _check_unsealed(findings: Findings) -> int:
                 for row in rows:
                     count += 1
                     try:
-                        refuse_forged(StoredEvent.from_row(row), key)
+                        refuse_forged(StoredEvent.from_row(row), key, chain)
                     except SealingRefused as refusal:
                         findings.problem(refusal.code, "unsealed", str(refusal))
         detail.append(f"{count} waiting")

@@ -72,12 +72,7 @@ def parse_json(text: bytes | str) -> object:
     Raises NotCanonical with the reason and, where there is one, the path.
     """
     try:
-        value: object = json.loads(
-            text,
-            parse_float=_FloatLiteral,
-            parse_constant=_FloatLiteral,
-            object_pairs_hook=_object_without_duplicates,
-        )
+        value: object = _DECODER.decode(text if isinstance(text, str) else text.decode(json.detect_encoding(text)))
     except (ValueError, RecursionError) as error:
         raise NotCanonical(detail=f"The body is not JSON: {error}") from error
     _require_canonical(value, None, 0)
@@ -96,6 +91,10 @@ def _object_without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, obj
             raise NotCanonical(detail=f"The key {key!r} appears twice in one object.")
         result[key] = value
     return result
+
+
+# Made once: `json.loads` with hooks builds a decoder for every text.
+_DECODER = json.JSONDecoder(parse_float=_FloatLiteral, parse_constant=_FloatLiteral, object_pairs_hook=_object_without_duplicates)
 
 
 def _require_canonical(value: object, path: _Path, depth: int) -> bool:

@@ -12,4 +12,4 @@ def now() -> datetime:
 
 def wire_time(instant: datetime) -> str:
     """Return an instant as RFC 3339 in UTC with microseconds: 2026-11-23T02:53:10.000000Z."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
