@@ -40,8 +40,8 @@ from proposals.subjects import subject_of
 logger = logging.getLogger(__name__)
 
 REQUEST_PURPOSE = "countersign.request/1"
-# Each proposal leaves up to four events, all recorded together; the agent's row stays locked no longer than this takes.
-TOGETHER_MAX = 250
+# Statements do not grow with the number; the agent's row is locked meanwhile, and whoever suspends the agent waits for it.
+TOGETHER_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
