@@ -184,7 +184,7 @@ class RenewForm(Refusable):
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
         """Offer half a year."""
-        super().__init__(*args, initial={"expires_on": today + timedelta(days=REVIEW_DAYS)}, **kwargs)
+        super().__init__(*args, **kwargs | {"initial": {"expires_on": today + timedelta(days=REVIEW_DAYS)}})
         self.fields["expires_on"].widget.attrs["max"] = (today + REVIEW_INTERVAL_MAX).isoformat()
 
 
@@ -241,7 +241,7 @@ class TokenTermsForm(Refusable):
         """Begin with what holds now."""
         initial: dict[str, Any] = {name: getattr(agent, name) for name in ("token_binding", "token_shape", "is_strict")}
         initial["default_details"] = to_json_text(agent.default_details) if agent.default_details else ""
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, **kwargs | {"initial": initial})
 
     def clean_default_details(self) -> list[object]:
         """Return the entries; whether they are authorization details is asked by the service."""
@@ -277,7 +277,7 @@ class KeyForm(Refusable):
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
         """Offer a year."""
-        super().__init__(*args, initial={"not_after": today + timedelta(days=KEY_DAYS)}, **kwargs)
+        super().__init__(*args, **kwargs | {"initial": {"not_after": today + timedelta(days=KEY_DAYS)}})
 
     def end(self) -> datetime:
         """Return the end of the last day."""
@@ -297,7 +297,7 @@ class ReadGrantForm(Refusable):
     def __init__(self, *args: Any, agent: Agent, today: date, **kwargs: Any) -> None:
         """Offer the agent's companies and half a year."""
         initial = {"companies": agent.companies, "valid_until": today + timedelta(days=GRANT_DAYS), **self.first(agent)}
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, **kwargs | {"initial": initial})
         self.fields["companies"].choices = [(company, company) for company in agent.companies]  # type: ignore[attr-defined]
 
     def first(self, _agent: Agent) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def history_of(agent: Agent, *, may_audit: bool) -> list[HistoryEntry]:
 
 
 def _events(agent: Agent) -> list[EventView]:
-    found = []
+    found: list[EventView] = []
     for family in FAMILIES:
         chosen = EventFilter(subject_kind="agent", subject_id=agent.public_id, family=family)
         found += events(chosen, limit=EVENTS_MAX).rows

@@ -49,7 +49,7 @@ def registration(sponsor: User, owner: User, **changes: object) -> dict[str, Any
     }
 
 
-def a_grant(tool: str = ORDER, **changes: object) -> dict[str, Any]:
+def a_grant(tool: str = ORDER, **changes: Any) -> dict[str, Any]:
     return {
         "tool": tool,
         "companies": ["DE01"],
@@ -206,7 +206,7 @@ def test_a_third_key_is_refused_on_the_form(agent: Agent, alice: User) -> None:
         ({"valid_until": "2020-01-01"}, "not after its beginning"),
     ],
 )
-def test_a_grant_that_is_wrong_says_where(agent: Agent, alice: User, changes: dict[str, object], said: str) -> None:
+def test_a_grant_that_is_wrong_says_where(agent: Agent, alice: User, changes: dict[str, Any], said: str) -> None:
     answer = signed_in(alice).post(f"/agents/{agent.public_id}/grants/new/", a_grant(**changes))
     assert answer.status_code == 422
     assert said in answer.content.decode()

@@ -86,18 +86,18 @@ def test_what_the_page_ends_with_works(books: None, public_url: None, alice: Use
     assert Proposal.objects.filter(agent=agent, state="pending").count() == 2
 
 
-KEYS = {
-    "EdDSA": lambda: OKPKey.generate_key("Ed25519"),
-    "PS256": lambda: RSAKey.generate_key(2048),
-    "ES256": lambda: ECKey.generate_key("P-256"),
-}
+def a_key(algorithm: str) -> Key:
+    """Return a new key pair for this algorithm."""
+    if algorithm == "EdDSA":
+        return OKPKey.generate_key("Ed25519")
+    return RSAKey.generate_key(2048) if algorithm == "PS256" else ECKey.generate_key("P-256")
 
 
 @pytest.mark.parametrize(("algorithm", "binding"), [("EdDSA", "dpop"), ("PS256", "bearer"), ("ES256", "bearer")])
 def test_it_fits_the_agents_key_and_tokens(
     books: None, public_url: None, alice: User, tmp_path: Path, algorithm: str, binding: str
 ) -> None:
-    key = KEYS[algorithm]()
+    key = a_key(algorithm)
     an_agent(alice, key, algorithm=algorithm)
     Agent.objects.update(token_binding=binding)
     (tmp_path / "agent.pem").write_bytes(key.as_pem(private=True))
