@@ -33,6 +33,10 @@ def main() -> int:
         "COUNTERSIGN_STATIC_ROOT": str(data / "static"),
         "COUNTERSIGN_PUBLIC_URL": f"http://localhost:{port}",
         "COUNTERSIGN_WORKERS": str(options.threads),
+        # One agent at one address is no crowd.
+        "COUNTERSIGN_RATE_AGENT": "off",
+        "COUNTERSIGN_RATE_TOOL": "off",
+        "COUNTERSIGN_RATE_REFUSED": "off",
         "DJANGO_SETTINGS_MODULE": "config.settings",
     }
     (data / "static").mkdir()
@@ -51,15 +55,16 @@ def main() -> int:
 
     house = House(data=data, port=port, postgres=postgres)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    code = 1
+    code, result = 1, ""
     try:
-        code = run(options, house)
+        code, result = run(options, house)
     finally:
         house.stop()
         if code == 0 and not options.keep:
             remove(data)
         else:
             print(f"Data and logs stay in {data}", file=sys.stderr, flush=True)
+    print(result, flush=True)
     return code
 
 

