@@ -146,7 +146,8 @@ def _check_token(detail: TokenDetail, effect: Effect) -> Verdict:
     if not detail.resource:
         return Allowed()
     kind, _, name = detail.resource.partition(":")
-    named = {"account": ", ".join(effect.accounts), "cost_centre": effect.cost_centre}.get(kind, effect.counterparty)
+    concerned = {effect.counterparty_kind: effect.counterparty, "account": ", ".join(effect.accounts), "cost_centre": effect.cost_centre}
+    named = concerned.get(kind, "")
     if named != name:
         return Denied(
             "token_resource",

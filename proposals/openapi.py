@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
@@ -20,10 +20,11 @@ MEANINGS = {
     413: "The body is too large.",
     415: "The body is not application/json.",
     422: "Readable, but not acceptable; `errors` names each field and what would be taken.",
+    429: "Too many requests: wait as long as Retry-After says; RateLimit-Policy says which pace is allowed.",
     503: "The ERP does not answer; repeat the same request later.",
 }
 # Every operation can be asked without a valid token or in a way that the door does not understand.
-EVERYWHERE = (401, 403, 405)
+EVERYWHERE = (401, 403, 405, 429)
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -50,16 +51,21 @@ def problems(*statuses: int) -> dict[tuple[int, str], Any]:
 
 
 class AgentTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Describes the agents' access token."""
+    """Describes the agents' access token, bound to a key or, for agents registered so, not."""
 
     target_class = "identity.authentication.AgentTokenAuthentication"
-    name = "agentToken"
+    name: ClassVar[list[str]] = ["boundAgentToken", "agentToken"]
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        """Return the security scheme."""
-        return {
-            "type": "http",
-            "scheme": "bearer",
-            "bearerFormat": "at+jwt",
-            "description": "An access token for one tool in one company, at most 300 s old, from /oauth/token.",
-        }
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
+        """Return the security schemes, in the order of their names."""
+        what = "An access token for one tool in one company, at most 300 s old, from /oauth/token"
+        bound = f"{what}, with a proof (RFC 9449) in the header DPoP: a new one for each request."
+        plain = f"{what}; only for agents registered for tokens that are not bound to a key."
+        return [
+            {"type": "http", "scheme": "dpop", "bearerFormat": "at+jwt", "description": bound},
+            {"type": "http", "scheme": "bearer", "bearerFormat": "at+jwt", "description": plain},
+        ]
+
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
+        """Return that either of them opens the door."""
+        return [{name: []} for name in self.name]

@@ -38,7 +38,11 @@ class Risk(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a write does, as grants and routing look at it."""
+    """What a write does, as grants and routing look at it.
+
+    `counterparty_kind` says what the counterparty is a number of (vendor, customer, item), so that a token for vendor 1580 is none for
+    customer 1580; empty where it is none of these.
+    """
 
     amount: Money
     counterparty: str
@@ -46,6 +50,7 @@ class Effect:
     effective_on: date
     accounts: tuple[str, ...]
     reference: str
+    counterparty_kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

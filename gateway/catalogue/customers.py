@@ -114,6 +114,7 @@ class UpdateCustomer(WriteTool[UpdateCustomerPayload]):
         return Effect(
             amount=Money(change, found["currency"]),
             counterparty=payload.customer,
+            counterparty_kind="customer",
             cost_centre="",
             effective_on=date.fromisoformat(found["today"]),
             accounts=(),

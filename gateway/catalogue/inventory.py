@@ -95,6 +95,7 @@ class ReleaseInventory(WriteTool[ReleaseInventoryPayload]):
         return Effect(
             amount=_value(payload, company, found),
             counterparty=payload.item,
+            counterparty_kind="item",
             cost_centre=payload.cost_centre or "",
             effective_on=date.fromisoformat(payload.effective_on),
             accounts=(),

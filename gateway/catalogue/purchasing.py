@@ -118,6 +118,7 @@ class CreatePurchaseOrder(WriteTool[CreatePurchaseOrderPayload]):
         return Effect(
             amount=_total(payload),
             counterparty=payload.vendor,
+            counterparty_kind="vendor",
             cost_centre=payload.cost_centre,
             effective_on=date.fromisoformat(payload.ordered_on),
             accounts=(),

@@ -45,10 +45,11 @@ class Holder:
     key: ECKey
     proof_key: ECKey = field(default_factory=make_key)
 
-    def ask(self, wanted: str = "", *, proof: str | None = None, **fields: Any) -> HttpResponse:
+    def ask(self, wanted: str = "", *, proof: str | None = None, covers: bool = True, **fields: Any) -> HttpResponse:
         """Return the token endpoint's answer; an empty `proof` sends none."""
         body = token_form(make_assertion(self.agent, self.key), wanted or details("propose", "create_purchase_order"), **fields)
-        sent = make_proof(self.proof_key, "POST", token_endpoint()) if proof is None else proof
+        covered = body.encode() if covers else None
+        sent = make_proof(self.proof_key, "POST", token_endpoint(), body=covered) if proof is None else proof
         headers = {"DPoP": sent} if sent else {}
         return Client().post("/oauth/token", body, content_type="application/x-www-form-urlencoded", headers=headers)  # type: ignore[return-value]
 

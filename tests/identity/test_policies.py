@@ -42,6 +42,7 @@ EFFECT = Effect(
     effective_on=date(2026, 11, 23),
     accounts=("6000",),
     reference="",
+    counterparty_kind="vendor",
 )
 USAGE = Usage(day_minor=2_000_00, thirty_days_minor=8_000_00, hour_count=4)
 
@@ -104,6 +105,8 @@ def test_inside_the_bounds(changes: dict[str, Any]) -> None:
         ({"detail": {"ceiling_minor": 1, "currency": "USD"}}, "grant_currency", "USD", "EUR"),
         ({"detail": {"resource": "vendor:1650"}}, "token_resource", "vendor:1580", "vendor:1650"),
         ({"detail": {"resource": "account:6100"}}, "token_resource", "account:6000", "account:6100"),
+        ({"detail": {"resource": "customer:1580"}}, "token_resource", "customer:", "customer:1580"),
+        ({"detail": {"resource": "item:1580"}}, "token_resource", "item:", "item:1580"),
     ],
 )
 def test_outside_the_bounds(changes: dict[str, Any], code: str, observed: str, acceptable: str) -> None:

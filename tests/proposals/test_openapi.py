@@ -33,7 +33,7 @@ def test_every_operation_has_an_answer_and_documents_its_refusals(schema: dict[s
     assert len(found) == 9
     for path, method, operation in found:
         assert operation["description"], (path, method)
-        assert operation["security"] == [{"agentToken": []}], (path, method)
+        assert operation["security"] == [{"boundAgentToken": []}, {"agentToken": []}], (path, method)
         answers = operation["responses"]
         assert {"401", "403", "405"} < set(answers), (path, method)
         for status, answer in answers.items():
