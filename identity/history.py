@@ -87,7 +87,7 @@ class HistoryEntry:
 
 def history_of(agent: Agent, *, may_audit: bool) -> list[HistoryEntry]:
     """Return what happened to the agent, its keys and grants, newest first; a constant number of queries."""
-    found = _events(agent)
+    found, complete_since = _events(agent)
     rows = list(_rows(agent))
     names = _names(found, rows)
     entries: dict[datetime, HistoryEntry] = {}
@@ -98,6 +98,8 @@ def history_of(agent: Agent, *, may_audit: bool) -> list[HistoryEntry]:
         entries.setdefault(event.occurred_at, entry)
     for at, changed in _changes(rows, names):
         known = entries.get(at)
+        if known is None and at < complete_since:
+            continue  # its event is older than those shown
         if known is None:
             known = entries[at] = HistoryEntry(_moment(at), "Changed without an event: this was none of the services")
             listed.append((at, known))
@@ -105,12 +107,16 @@ def history_of(agent: Agent, *, may_audit: bool) -> list[HistoryEntry]:
     return [entry for _, entry in sorted(listed, key=lambda item: item[0], reverse=True)]
 
 
-def _events(agent: Agent) -> list[EventView]:
+def _events(agent: Agent) -> tuple[list[EventView], datetime]:
+    """Return the latest events of each family, and since when they are complete."""
     found: list[EventView] = []
+    complete_since = agent.created_at
     for family in FAMILIES:
-        chosen = EventFilter(subject_kind="agent", subject_id=agent.public_id, family=family)
-        found += events(chosen, limit=EVENTS_MAX).rows
-    return found
+        page = events(EventFilter(subject_kind="agent", subject_id=agent.public_id, family=family), limit=EVENTS_MAX)
+        found += page.rows
+        if page.next_cursor:
+            complete_since = max(complete_since, page.rows[-1].occurred_at)
+    return found, complete_since
 
 
 def _entry(event: EventView, names: Mapping[int, str], *, may_audit: bool) -> HistoryEntry:
