@@ -37,7 +37,7 @@ from kernel.tracing import parse_traceparent
 from proposals.errors import BodyTooLarge
 from proposals.events import ReadEvent
 from proposals.mcp.visits import STATE, Visit, in_thread, new_deadline
-from proposals.problems import UNKNOWN, Problem, holder_of, problem_of, refuse_and_record
+from proposals.problems import UNKNOWN, Problem, holder_of, problem_of
 
 PATH = "/mcp"
 # The range that JSON-RPC leaves to implementations: refused before the message was looked at; `data` is the problem document.
@@ -236,7 +236,8 @@ def _recorded(error: DomainError, authorization: str, at: datetime) -> DomainErr
     holder = None if is_stolen else holder_of(authorization, at)
     if holder is not None:
         actor, asked = holder
-        refuse_and_record(error, actor=actor, kind=ReadEvent.REFUSED, now=at, **asked)
+        subject = Subject(kind="agent", id=actor.id, tool=asked.get("tool", ""), company=asked.get("company", ""))
+        record_or_count(kind=ReadEvent.REFUSED, actor=actor, subject=subject, error=error, source=actor.id, now=at)
         return error
     source = source_of(current_origin().ip)
     about = (error.agent if isinstance(error, TokenInvalid) else "") or UNKNOWN.id

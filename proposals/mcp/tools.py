@@ -34,7 +34,8 @@ PROPOSES = (
 )
 
 
-State = Literal[tuple(ProposalState.values)]  # type: ignore[valid-type]
+STATES = tuple(ProposalState.values)
+State = Literal[STATES]  # type: ignore[valid-type]
 
 
 class OfProposal(Body):

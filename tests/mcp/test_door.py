@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
@@ -94,7 +95,7 @@ def test_what_is_no_message_is_refused_in_form(standing: Standing, mine: Knocker
 def test_a_body_without_a_length_is_bounded_too(standing: Standing, mine: Knocker) -> None:
     import httpx2
 
-    def chunks():  # type: ignore[no-untyped-def]
+    def chunks() -> Iterator[bytes]:
         for _ in range(5):
             yield b"x" * (1024 * 1024)
 

@@ -65,7 +65,7 @@ def test_a_proof_serves_one_request(standing: Standing, holder: Holder, token: s
     assert standing.post(LIST, **headers).status_code == 200
     with recorded("token:refused"):
         again = standing.post(LIST, **headers)
-    assert (again.status_code, again.json()["error"]["data"]["code"]) == (401, "proof_invalid")
+    assert (again.status_code, again.json()["error"]["data"]["code"]) == (401, "proof_replayed")
 
 
 def changed(**proof: Any) -> Any:

@@ -97,7 +97,7 @@ def test_the_origin_of_a_call_is_on_its_record(standing: Standing, mine: Knocker
     origin = records[0]["origin"]
     assert origin == {"channel": "mcp", "request_id": answer.headers["x-request-id"], "trace_id": TRACE}
     with recorded("proposal:proposed") as records:
-        meta = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+        meta: Any = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
         standing.ask(mine.token(), lambda client: client.call_tool(ORDER, an_order(a_key()), meta=meta))
     assert records[0]["origin"]["trace_id"] == TRACE
 
