@@ -126,12 +126,13 @@ class Conductor:
 
     def rotate(self) -> None:
         """Another SECRET_KEY counts, and tasks that the old one signed lie in the queue."""
-        self.house.kill(*SIGNERS)
+        running = [name for name in SIGNERS if name in self.house.running]
+        self.house.kill(*running)
         for _ in range(3):
             persistently(lambda: wake(SWEEP))
         key = self.house.new_secret_key()
         settings.SECRET_KEY = Conf.SECRET_KEY = key
-        self.house.start(*SIGNERS)
+        self.house.start(*running)
         self.orders.write("rotated")
 
     def run_nights_twice(self) -> None:
@@ -155,14 +156,14 @@ class Conductor:
             offset_path(self.orders.root, name).write_text(str(SETTLED_OFFSET_SECONDS), encoding="ascii")
         self.traffic.resume_everybody()
 
-    def settle(self, seconds: float) -> int:
-        """Wait until no commit is under way; return how many still are when the time is up."""
+    def settle(self, seconds: float, *, is_nightly: bool) -> int:
+        """Wait until no commit is under way and, if asked, every night is done; return how much is left when the time is up."""
         deadline = time.monotonic() + seconds
-        while (left := persistently(_under_way) + (not persistently(_are_nights_done))) and time.monotonic() < deadline:
+        while (left := persistently(_under_way) + (is_nightly and not persistently(_are_nights_done))) and time.monotonic() < deadline:
             self.house.keep()
             persistently(lambda: wake(SWEEP))
             persistently(lambda: retry_failed(self.traffic.world))
-            if not _are_nights_done():
+            if is_nightly and not persistently(_are_nights_done):
                 # As the hourly schedule does: the first wake-up may have been lost with a dead worker.
                 persistently(lambda: wake(NIGHTS))
             time.sleep(SWEEP_SECONDS)

@@ -99,11 +99,15 @@ class LossyConnector(EmbeddedConnector):
         return outcomes[:-1] if line is Line.ANSWER_PARTLY_LOST else outcomes
 
     def arrive(self, now: datetime) -> None:
-        """What was under way lands, if it is not too old for that."""
+        """What was under way lands, if it is not too old for that.
+
+        One whose commit was refused in the meantime is left out: that is the limit which docs/protocol.md states.
+        """
         arriving, self.under_way = self.under_way, []
+        refused = set(Commit.objects.filter(state=CommitState.FAILED).values_list("pk", flat=True))
         for sent_at, requests in arriving:
             if (now - sent_at).total_seconds() <= REQUEST_SECONDS:
-                super().commit_many(requests, now=now)
+                super().commit_many([item for item in requests if item.key not in refused], now=now)
 
 
 @dataclass(slots=True)

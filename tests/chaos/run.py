@@ -73,9 +73,11 @@ def run(options: Namespace, house: House) -> tuple[int, str]:
     speaker.say(f"Chaos over {options.number} proposals, seed {options.seed}, in {house.data}")
     orders = Orders(house.data / "chaos")
     lay_out()
-    house.start()
+    is_nightly = FaultKind.MISSED_NIGHTS in options.faults
+    house.start(*(name for name in house.commands() if name != "bulk" or is_nightly))
     world = make_world()
-    first_night()
+    if is_nightly:
+        first_night()
     # One source of chance per part: what one part draws never shifts another one.
     traffic = Traffic(world, orders, chance(options.seed, "traffic"), options.number)
     conductor = Conductor(house, orders, traffic, chance(options.seed, "faults"))
@@ -92,7 +94,7 @@ def run(options: Namespace, house: House) -> tuple[int, str]:
     agents.join(60)
     speaker.say("Settling …")
     conductor.calm()
-    left = conductor.settle(options.settle_seconds)
+    left = conductor.settle(options.settle_seconds, is_nightly=is_nightly)
     if left:
         speaker.say(f"{left} commits have not settled in {options.settle_seconds:.0f} s.")
     last_comparison()
