@@ -86,7 +86,7 @@ def test_what_the_page_ends_with_works(books: None, public_url: None, alice: Use
     assert Proposal.objects.filter(agent=agent, state="pending").count() == 2
 
 
-def a_key(algorithm: str) -> Key:
+def a_key(algorithm: str) -> ECKey | OKPKey | RSAKey:
     """Return a new key pair for this algorithm."""
     if algorithm == "EdDSA":
         return OKPKey.generate_key("Ed25519")
