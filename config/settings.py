@@ -212,6 +212,7 @@ if OUTBOUND_CA_FILE and not Path(OUTBOUND_CA_FILE).is_file():
 RATE_AGENT = quota("agent", "COUNTERSIGN_RATE_AGENT", "1200/60")
 RATE_TOOL = quota("tool", "COUNTERSIGN_RATE_TOOL", "600/60")
 RATE_REFUSED = quota("refused", "COUNTERSIGN_RATE_REFUSED", "60/300")
+REFUSALS_RECORDED = int(os.environ.get("COUNTERSIGN_REFUSALS_RECORDED", "5"))
 
 # Background work: tasks are wake-ups, domain rows are the truth (docs/architecture.md) ------------------------------------
 CLUSTER = os.environ.get("COUNTERSIGN_CLUSTER", "commit")

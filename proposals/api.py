@@ -5,20 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
+from django.http import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from gateway.catalogue import get_tool
+from gateway.catalogue import TOOLS, get_tool
+from identity.limits.services import admit_agent
 from identity.principals import AgentPrincipal
 from identity.queries import active_grant, grants_in_force
 from kernel.canonical import canonical_bytes
 from kernel.clock import now
 from kernel.errors import DomainError, FieldError, NotVisible, ValidationFailed
+from kernel.waiting import held_since
 from proposals import documents, queries, services
 from proposals.answers import PAGE_SIZE, own_page, own_proposal, view_of, views_of
 from proposals.body import BATCH_ITEMS_MAX, ProposeBody, ReadBody, parse_key, parse_proposal, parse_read
@@ -39,13 +43,26 @@ class AgentView(APIView):
 
     refusal_kind: ClassVar[str | None] = None
 
+    # What is left of the agent's quotas, for the answer's fields.
+    quota: Mapping[str, str] = MappingProxyType({})
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse an address that no database could be asked about, once it is known who asks."""
+        """Count the request, and refuse an address that no database could be asked about, once it is known who asks."""
         super().initial(request, *args, **kwargs)
+        # A request that waits in front of Django was counted when it was first looked at.
+        cost = 1 if held_since() is None else 0
+        principal = self.principal(request)
+        self.quota = admit_agent(agent=principal.public_id, tool=_tool_of(principal, kwargs), now=now(), cost=cost)
         sent = [*kwargs.items(), *((name, value) for name, values in request.query_params.lists() for value in values)]
         for name, value in sent:
             if "\0" in str(value):
                 raise _unacceptable(name.replace("\0", ""), "it holds a NUL character", "text without it")
+
+    def finalize_response(self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Say on every answer, refusals included, what is left of the quotas."""
+        for name, value in self.quota.items():
+            response.headers.setdefault(name, value)
+        return super().finalize_response(request, response, *args, **kwargs)
 
     @staticmethod
     def principal(request: Request) -> AgentPrincipal:
@@ -275,6 +292,15 @@ def _integer(text: str | None, name: str, *, low: int, high: int, default: int) 
     if not text.isascii() or not text.isdecimal() or len(text) > 6 or not low <= int(text) <= high:
         raise _unacceptable(name, f"{text[:40]!r} is not acceptable", f"an integer from {low} to {high}")
     return int(text)
+
+
+def _tool_of(principal: AgentPrincipal, named: Mapping[str, object]) -> str:
+    """Return the tool that the request counts for: the one in the address, or the one the token is for."""
+    name = named.get("name")
+    if isinstance(name, str) and name in TOOLS:
+        return name
+    tools = {detail.tool for detail in principal.details}
+    return tools.pop() if len(tools) == 1 else ""
 
 
 def _unacceptable(path: str, message: str, acceptable: str) -> ValidationFailed:

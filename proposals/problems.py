@@ -19,6 +19,8 @@ import audit.services
 from audit.records import Subject
 from identity.errors import ProofInvalid, TokenBindingMismatch, TokenInvalid
 from identity.events import IdentityEvent
+from identity.limits.errors import RateLimited
+from identity.limits.services import record_or_count, refused_at_the_door, source_of
 from identity.principals import AgentPrincipal
 from identity.tokens.access import read_token
 from kernel.actors import Actor, ActorKind
@@ -93,7 +95,8 @@ def problem_response(exception: Exception, context: Mapping[str, Any]) -> Respon
         if found is None:
             return None
         problem, error = found, None
-    _record_refusal(view, request, problem, error)
+    if locked_out := _record_refusal(view, request, problem, error):
+        problem = problem_of(locked_out)
     response = Response(problem.as_dict(), status=problem.status, content_type=PROBLEM_TYPE)
     for name, value in problem.headers.items():
         response[name] = value
@@ -131,23 +134,36 @@ def _name(text: str) -> str:
     return text[:NAME_LENGTH_MAX].replace("\0", "")
 
 
-def _record_refusal(view: APIView | None, request: Request | None, problem: Problem, error: DomainError | None) -> None:
+def _record_refusal(view: APIView | None, request: Request | None, problem: Problem, error: DomainError | None) -> DomainError | None:
+    """Record or count the refusal; return another one to answer instead when too many came from whoever this is."""
     refusal = error or _FrameworkRefusal.of(problem)
     # Whoever has a token but not the key it is bound to is not that token's agent.
     is_stolen = isinstance(error, ProofInvalid | TokenBindingMismatch)
     knocker = None if is_stolen else _knocker(request)
+    source = source_of(current_origin().ip)
     if knocker is None and error is None:
-        return  # nobody knocked with a token: there is no attempt of anybody to record
+        # Nobody knocked with a token: there is no attempt of anybody to record, only to count.
+        return refused_at_the_door(source=source, now=now()) if problem.status == HTTPStatus.UNAUTHORIZED else None
     kind: str | None = getattr(view, "refusal_kind", None)
     if kind is None or knocker is None:
         if not refusal.is_security_denial:
-            return
+            return None
         kind = ReadEvent.REFUSED if knocker else IdentityEvent.TOKEN_REFUSED
     actor, asked = knocker or (UNKNOWN, {})
     key = request.headers.get("Idempotency-Key", "") if request is not None and kind == ProposalEvent.REFUSED else ""
     asked |= _asked(request, known=asked)
     about = error.agent if isinstance(error, TokenInvalid) else ""
+    if isinstance(error, RateLimited):
+        record_or_count(kind=kind, actor=actor, subject=Subject("agent", actor.id), error=error, source=actor.id, now=now())
+        return None
+    if not _is_in(request):
+        # Whoever did not get in may try as often as the wire allows: such refusals are counted, by the agent if it is known.
+        subject = Subject("agent", about or actor.id, tool=_name(asked.get("tool", "")), company=_name(asked.get("company", "")))
+        origin_of_it = actor.id if knocker else source
+        record_or_count(kind=kind, actor=actor, subject=subject, error=refusal, source=origin_of_it, now=now())
+        return None if knocker else refused_at_the_door(source=source, now=now())
     refuse_and_record(refusal, actor=actor, kind=kind, now=now(), idempotency_key=key, about=about, **asked)
+    return None
 
 
 class _FrameworkRefusal(DomainError):
@@ -158,6 +174,10 @@ class _FrameworkRefusal(DomainError):
         error = cls(detail=problem.detail)
         object.__setattr__(error, "code", problem.code)
         return error
+
+
+def _is_in(request: Request | None) -> bool:
+    return request is not None and isinstance(vars(request).get("_user"), AgentPrincipal)
 
 
 def _knocker(request: Request | None) -> tuple[Actor, dict[str, str]] | None:

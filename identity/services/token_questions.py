@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 from django.db import transaction
 
-from audit.services import record, record_denial
+from audit.services import record
 from identity.authentication import standing_of
 from identity.errors import TokenInvalid
 from identity.events import IdentityEvent
+from identity.limits.services import admit_proven, refuse_unproven
 from identity.models import RevokedToken
 from identity.services.guards import agent_subject
 from identity.services.proving import Known, ProvenAgent, mark_used, prove_agent, use_once
@@ -69,10 +70,11 @@ def _proven(form: TokenForm, now: datetime) -> tuple[AboutToken, ProvenAgent]:
     known = Known.nobody()
     try:
         asked = read_about_token(form)
-        return asked, prove_agent(asked.client, known, now=now)
+        proven = prove_agent(asked.client, known, now=now)
     except TokenRefused as error:
-        record_denial(kind=IdentityEvent.TOKEN_REFUSED, actor=known.actor, subject=known.subject, now=now, error=error)
-        raise
+        raise refuse_unproven(kind=IdentityEvent.TOKEN_REFUSED, actor=known.actor, subject=known.subject, error=error, now=now) from error
+    admit_proven(kind=IdentityEvent.TOKEN_REFUSED, actor=proven.actor(), now=now)
+    return asked, proven
 
 
 def _use(proven: ProvenAgent, now: datetime) -> TokenRefused | None:

@@ -8,10 +8,11 @@ from datetime import datetime
 from django.db import transaction
 
 from audit.records import Subject
-from audit.services import record, record_denial
+from audit.services import record
 from gateway.catalogue import get_tool
 from identity.errors import ProofInvalid
 from identity.events import IdentityEvent
+from identity.limits.services import admit_proven, refuse_unproven
 from identity.models import Agent, Grant, TokenBinding, TokenShape
 from identity.policies import agent_standing, check_bounds
 from identity.queries import open_grant
@@ -41,7 +42,7 @@ class IssuedToken:
 
 
 def issue_token(*, form: TokenForm, now: datetime) -> IssuedToken:
-    """The agent has a token for what it asked; raises TokenRefused, in which case there is none and one event says why.
+    """The agent has a token for what it asked; raises TokenRefused, in which case there is none and one event says why, or RateLimited.
 
     An assertion and a proof count as used once they are verified, also when what was asked for is refused.
     """
@@ -50,8 +51,8 @@ def issue_token(*, form: TokenForm, now: datetime) -> IssuedToken:
         request = read_token_request(form)
         proven = prove_agent(request.client, known, now=now)
     except TokenRefused as error:
-        record_denial(kind=IdentityEvent.TOKEN_REFUSED, actor=known.actor, subject=known.subject, now=now, error=error)
-        raise
+        raise refuse_unproven(kind=IdentityEvent.TOKEN_REFUSED, actor=known.actor, subject=known.subject, error=error, now=now) from error
+    admit_proven(kind=IdentityEvent.TOKEN_REFUSED, actor=proven.actor(), now=now)
     with transaction.atomic():
         answer = _answer(proven=proven, request=request, form=form, known=known, now=now)
     if isinstance(answer, TokenRefused):

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
+from identity.limits.errors import RateLimited
 from identity.services.token_questions import introspect_token, revoke_token
 from identity.services.tokens import issue_token
 from identity.tokens.errors import TokenRefused
@@ -29,7 +30,7 @@ def token(request: HttpRequest) -> HttpResponse:
     """Answer with an access token, or with OAuth's error object and our code; never cached."""
     try:
         issued = issue_token(form=_form(request), now=now())
-    except TokenRefused as error:
+    except (TokenRefused, RateLimited) as error:
         return _refusal(error)
     return _no_store(
         {
@@ -47,7 +48,7 @@ def revoke(request: HttpRequest) -> HttpResponse:
     """End one of the caller's own tokens (RFC 7009)."""
     try:
         revoke_token(form=_form(request), now=now())
-    except TokenRefused as error:
+    except (TokenRefused, RateLimited) as error:
         return _refusal(error)
     return _no_store({})
 
@@ -58,7 +59,7 @@ def introspect(request: HttpRequest) -> HttpResponse:
     """Say whether one of the caller's own tokens is good at this moment, and what for (RFC 7662)."""
     try:
         return _no_store(introspect_token(form=_form(request), now=now()))
-    except TokenRefused as error:
+    except (TokenRefused, RateLimited) as error:
         return _refusal(error)
 
 
@@ -99,7 +100,11 @@ def _form(request: HttpRequest) -> TokenForm:
     )
 
 
-def _refusal(error: TokenRefused) -> HttpResponse:
+def _refusal(error: TokenRefused | RateLimited) -> HttpResponse:
+    if isinstance(error, RateLimited):
+        # OAuth has no word for it at this endpoint; this is the one it has for the neighbouring one.
+        busy = {"error": "temporarily_unavailable", "error_description": error.detail, "code": error.code}
+        return _no_store(busy, status=error.status, headers=error.headers)
     acceptable = str(error.data.get("acceptable", ""))
     sentence = f"{error.detail} Acceptable: {acceptable}" if acceptable else error.detail
     answer = {
@@ -112,8 +117,10 @@ def _refusal(error: TokenRefused) -> HttpResponse:
     return _no_store(answer, status=HTTPStatus(error.http_status))
 
 
-def _no_store(answer: Mapping[str, object], *, status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:
-    return JsonResponse(answer, status=status, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
+def _no_store(
+    answer: Mapping[str, object], *, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    return JsonResponse(answer, status=status, headers={"Cache-Control": "no-store", "Pragma": "no-cache", **(headers or {})})
 
 
 def _published(response: HttpResponse) -> HttpResponse:

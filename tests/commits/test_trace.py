@@ -63,7 +63,7 @@ def test_a_request_is_a_span_and_outgoing_http_is_below_it() -> None:
     exporter = InMemorySpanExporter()
     tracer = OpenTelemetryTracer(SimpleSpanProcessor(exporter), installation="test")
     with use_tracer(tracer), listening() as server:
-        Client().get("/.well-known/jwks.json", headers={"traceparent": f"00-{TRACE}-{SPAN}-01"})
+        Client().get("/oauth/authorize", headers={"traceparent": f"00-{TRACE}-{SPAN}-01"})
         with span("task") as task, outbound_client(Policy.PRIVATE) as client:
             assert task is not None
             with origin(Origin(trace_id=task.trace_id)):

@@ -30,6 +30,8 @@ DOORS: dict[str, Permission] = {
     "approvals:policy": P.POLICY_READ,
     "approvals:submit_policy": P.POLICY_EDIT,
     "approvals:activate_policy": P.POLICY_ACTIVATE,
+    "webhooks:page": P.AGENT_READ,
+    **{f"webhooks:{name}": P.AGENT_MANAGE for name in ("set", "rotate", "off", "on", "test")},
     "identity:agents": P.AGENT_READ,
     "identity:agent": P.AGENT_READ,
     "identity:new_agent": P.AGENT_MANAGE,

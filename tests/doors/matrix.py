@@ -83,6 +83,12 @@ identity:decommission       POST login  login 403      403        422         40
 identity:activate_grant     POST login  login 403      403        409         403      403     409           404
 identity:revoke_grant       POST login  login 403      403        303         403      403     303           404
 identity:revoke_key         POST login  login 403      403        303         403      403     303           404
+webhooks:page               GET  login  login 200      200        200         200      200     200           404
+webhooks:set                POST login  login 403      403        422         403      403     422           404
+webhooks:rotate             POST login  login 403      403        409         403      403     409           404
+webhooks:off                POST login  login 403      403        409         403      403     409           404
+webhooks:on                 POST login  login 403      403        409         403      403     409           404
+webhooks:test               POST login  login 403      403        409         403      403     409           404
 identity:tools              GET  login  login 200      200        200         200      200     200           200
 identity:tool               GET  login  login 200      200        200         200      200     200           200
 commits:list                GET  login  login 200      200        200         200      200     200           200

@@ -115,6 +115,7 @@ def a_scene(world: World) -> Scene:
             **{f"identity:{name}": of_grant for name in ("activate_grant", "revoke_grant")},
             "identity:revoke_key": of_agent | {"key_id": agent.credentials.get().public_id},
             "identity:tool": {"name": ORDER},
+            **{f"webhooks:{name}": of_agent for name in ("page", "set", "rotate", "off", "on", "test")},
             **{f"commits:{name}": commit for name in ("detail", "retry", "resolve")},
             "commits:of_proposal": in_committed,
             **{f"commits:{name}": {"name": "embedded"} for name in ("connection", "switch_fault")},

@@ -22,6 +22,11 @@ pytestmark = pytest.mark.django_db
 UNKNOWN = Actor(ActorKind.AGENT, "unknown")
 
 
+@pytest.fixture(autouse=True)
+def _recorded(settings: Any) -> None:
+    settings.REFUSALS_RECORDED = 5
+
+
 def refuse(now: datetime, source: str = "203.0.113.7", code: str = "token_invalid") -> bool:
     error = PermissionRefused(detail="No.")
     object.__setattr__(error, "code", code)

@@ -9,9 +9,14 @@ from typing import TypeVar
 
 from django.conf import settings
 
+from audit.records import Subject
 from identity.limits.errors import LockedOut, RateLimited
 from identity.limits.quotas import Quota, Standing, rate_limit_headers
+from identity.limits.services.refusals import record_or_count
 from identity.limits.services.taking import take, take_all
+from kernel.actors import Actor
+from kernel.context import current_origin
+from kernel.errors import DomainError
 
 Refusal = TypeVar("Refusal", bound=RateLimited)
 
@@ -31,6 +36,22 @@ def admit_agent(*, agent: str, tool: str, now: datetime, cost: int = 1) -> dict[
     if exceeded := [item for item in standings if not item.is_allowed]:
         raise _refusal(RateLimited, exceeded, headers, f"This agent sends more than {_words(exceeded)}.")
     return headers
+
+
+def refuse_unproven(*, kind: str, actor: Actor, subject: Subject, error: DomainError, now: datetime) -> DomainError:
+    """The refusal of somebody who did not prove to be an agent is recorded or counted; returns what to answer: it, or LockedOut."""
+    source = source_of(current_origin().ip)
+    record_or_count(kind=kind, actor=actor, subject=subject, error=error, source=source, now=now)
+    return refused_at_the_door(source=source, now=now) or error
+
+
+def admit_proven(*, kind: str, actor: Actor, now: datetime) -> None:
+    """One request of an agent for a token is counted; raises RateLimited, recorded or counted by the agent."""
+    try:
+        admit_agent(agent=actor.id, tool="", now=now)
+    except RateLimited as error:
+        record_or_count(kind=kind, actor=actor, subject=Subject("agent", actor.id), error=error, source=actor.id, now=now)
+        raise
 
 
 def refused_at_the_door(*, source: str, now: datetime) -> LockedOut | None:

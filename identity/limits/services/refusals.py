@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from django.conf import settings
 from django.db import connection, transaction
 
 import audit.services
@@ -21,8 +22,6 @@ from kernel.clock import wire_time
 from kernel.errors import DomainError
 
 WINDOW = timedelta(minutes=5)
-# How many refusals of one source, kind and code have an event of their own in each window.
-RECORDED_EACH = 5
 # From how many sources refusals are recorded one by one; beyond, all others together are the source `*`.
 SOURCES = Quota("refusal sources", 60, 60)
 MANY = "*"
@@ -49,7 +48,9 @@ def record_or_count(*, kind: str, actor: Actor, subject: Subject, error: DomainE
 
     Call it outside a transaction, as `audit.services.record_denial`.
     """
-    if _count(kind=kind, actor=actor, subject=subject, code=error.code, source=source[:120], now=now) > RECORDED_EACH:
+    # Attempts to be one agent must not hide behind those to be another.
+    about = source if subject.id in {"unknown", source} else f"{source} as {subject.id}"
+    if _count(kind=kind, actor=actor, subject=subject, code=error.code, source=about[:120], now=now) > settings.REFUSALS_RECORDED:
         return False
     audit.services.record_denial(kind=kind, actor=actor, subject=subject, now=now, error=error)
     return True
@@ -75,13 +76,13 @@ def _count(*, kind: str, actor: Actor, subject: Subject, code: str, source: str,
     seconds = int(WINDOW.total_seconds())
     start = datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, UTC)
     with connection.cursor() as cursor:
-        cursor.execute(COUNT_AGAIN, [RECORDED_EACH, source, kind, code, start])
+        cursor.execute(COUNT_AGAIN, [settings.REFUSALS_RECORDED, source, kind, code, start])
         if found := cursor.fetchone():
             return int(found[0])
         if not take("refusal sources", SOURCES, now=now).is_allowed:
             source = MANY
         about = [actor.kind.value, actor.id[:80], subject.kind[:40], subject.id[:80]]
-        cursor.execute(COUNT, [source, kind, code, start, start + WINDOW, *about, RECORDED_EACH])
+        cursor.execute(COUNT, [source, kind, code, start, start + WINDOW, *about, settings.REFUSALS_RECORDED])
         return int(cursor.fetchone()[0])
 
 
