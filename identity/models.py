@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
 
+from identity.federation.models import FederatedCredential, ForeignUse, IssuerKeys, TrustedIssuer  # noqa: F401  tables of this app, too
 from identity.limits.models import RateCounter, RefusalCount  # noqa: F401  tables of this app, kept beside their services
 from identity.states import AgentState, GrantState, Suspension
 from kernel.ids import Prefix, encode, new_id

@@ -32,6 +32,14 @@ class GrantState(TextChoices):
     REVOKED = "revoked", "Revoked"
 
 
+class IssuerState(TextChoices):
+    """Whether an issuer's tokens count: only once a second person has activated it, and not while it is suspended."""
+
+    PROPOSED = "proposed", "Waits for a second person"
+    ACTIVE = "active", "Active"
+    SUSPENDED = "suspended", "Suspended"
+
+
 AGENT_TRANSITIONS: Transitions = {
     AgentState.DRAFT: frozenset({AgentState.ACTIVE, AgentState.DECOMMISSIONED}),
     AgentState.ACTIVE: frozenset({AgentState.SUSPENDED, AgentState.DECOMMISSIONED}),
@@ -42,4 +50,9 @@ GRANT_TRANSITIONS: Transitions = {
     GrantState.LOG_ONLY: frozenset({GrantState.ACTIVE, GrantState.REVOKED}),
     GrantState.ACTIVE: frozenset({GrantState.REVOKED}),
     GrantState.REVOKED: frozenset(),
+}
+ISSUER_TRANSITIONS: Transitions = {
+    IssuerState.PROPOSED: frozenset({IssuerState.ACTIVE, IssuerState.SUSPENDED}),
+    IssuerState.ACTIVE: frozenset({IssuerState.SUSPENDED}),
+    IssuerState.SUSPENDED: frozenset({IssuerState.ACTIVE}),
 }

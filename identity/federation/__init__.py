@@ -1,0 +1,1 @@
+"""Federated credentials: a workload token of another issuer proves, at the token endpoint only, which agent is asking."""

@@ -1,0 +1,1 @@
+"""What changes trusted issuers and federated credentials, and what exchanges a foreign token."""
