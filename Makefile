@@ -29,8 +29,8 @@ check: $(VENV)/.development  ## lint, format, types, templates, spelling, archit
 	$(BIN)/mypy .
 	$(WITH_POSTGRES) $(BIN)/python manage.py makemigrations --check --dry-run
 
-bench: $(VENV)/.development  ## measure against references of the same run; writes bench/results/latest.json
-	$(BIN)/python -m bench
+bench: $(VENV)/.development  ## measure every target beside references of the same run, with SIZE=full at the design's sizes
+	SIZE=$(SIZE) $(BIN)/python -m bench
 
 chaos: $(VENV)/.development  ## N=2000 proposals under seeded faults (SEED=…); the last line says what came of it
 	@$(BIN)/python -m tests.chaos --number $(N) $(if $(SEED),--seed $(SEED))

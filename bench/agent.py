@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from bench.load import COMPANY, TOOL
 from examples.agent_client import AgentClient
+
+if TYPE_CHECKING:
+    from identity.principals import AgentPrincipal
 
 NAME = "Bench agent"
 CEILING_MINOR = 10_000_000_000
@@ -65,3 +69,17 @@ def bench_agent(url: str) -> AgentClient:
         now=instant,
     )
     return AgentClient(url, agent.public_id, key)
+
+
+def principal() -> AgentPrincipal:
+    """Return the bench's agent as a token for its one tool makes it, for measurements inside this process."""
+    from identity.models import Agent
+    from identity.principals import AgentPrincipal, TokenDetail
+    from identity.queries import open_grant
+
+    agent = Agent.objects.get(name=NAME)
+    grant = open_grant(agent.pk, TOOL)
+    assert grant is not None
+    credential = agent.credentials.filter(revoked_at__isnull=True).get()
+    detail = TokenDetail("propose", TOOL, COMPANY, grant.pk)
+    return AgentPrincipal(agent.pk, agent.name, (detail,), credential.thumbprint, "bench")

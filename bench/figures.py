@@ -8,20 +8,29 @@ import re
 import shutil
 import subprocess
 import time
+import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 
-from bench.load import COMPANY
+from bench.bare_table import CREATE, GRANTS
+from bench.load import COMPANY, TOOL, bare_requests, order, proposal_requests, propose_batches
+from bench.ranks import percentile
 from bench.results_table import Row
+from bench.wire import send_all
+from examples.agent_client import AgentClient
+from kernel.clock import now
+from kernel.ids import Prefix, decode
 
 CLIENTS = 8
 BATCH = 50
 POSTING_BATCHES = 40
 WAIT_SECONDS = 300
+IDLE_SECONDS = 0.3
 
 
 def raw_pgbench(seconds: int) -> Row:
@@ -50,6 +59,13 @@ def _pgbench() -> str:
     return str(bundled) if bundled.exists() else (shutil.which("pgbench") or "pgbench")
 
 
+def make_bare_table() -> None:
+    """The table of the bare endpoint exists."""
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(CREATE)
+        connection.execute(GRANTS)
+
+
 def wait_until_ready(url: str) -> None:
     """Return when the web process answers."""
     deadline = time.monotonic() + WAIT_SECONDS
@@ -62,10 +78,9 @@ def wait_until_ready(url: str) -> None:
     raise SystemExit("The web process does not answer.")
 
 
-def ledger_postings(reference: Row) -> Row:
-    """Return postings per second of the ledger alone: two-line entries in batches of 50 from one process."""
-    from kernel.clock import now
-    from kernel.ids import Prefix, encode, new_id
+def ledger_postings(reference: Row) -> list[Row]:
+    """Return postings and entries per second of the ledger alone: two-line entries in batches of 50 from one process."""
+    from kernel.ids import encode, new_id
     from ledger.services import WriteRequest, execute_batch
 
     lines = [{"account": "6300", "debit": "0.01"}, {"account": "2000", "credit": "0.01"}]
@@ -80,13 +95,25 @@ def ledger_postings(reference: Row) -> Row:
         for result in execute_batch(batch, now=now()):
             assert result.status.value == "posted", result
     seconds = time.perf_counter() - started
-    postings = len(batches) * BATCH * len(lines)
-    return Row.against("ledger_postings_batches_of_50", postings / seconds, "postings/s", reference, target=1.0)
+    entries = len(batches) * BATCH
+    return [
+        Row.against("ledger_postings_batches_of_50", entries * len(lines) / seconds, "postings/s", reference, target=1.0),
+        Row.plain("ledger_entries_batches_of_50", entries / seconds, "entries/s"),
+    ]
 
 
-def propose_row(rate: float, reference: Row) -> Row:
-    """Return proposals per second through the batch operation, routed and approved by the automatic row."""
-    return Row.against("propose_batch_http", rate, "proposals/s", reference)
+def doors(client: AgentClient, count: int) -> list[Row]:
+    """Return proposals per second over HTTP, one per request, beside a bare endpoint with one insert on the same server.
+
+    Twice each, alternating, and the better of both: whoever else uses the machine disturbs single runs.
+    """
+    url = client.base_url
+    bare, propose = 0.0, 0.0
+    for _ in range(2):
+        bare = max(bare, send_all(url, bare_requests(url, count)).rate(201))
+        propose = max(propose, send_all(url, proposal_requests(client, count)).rate(202))
+    reference = Row.plain("bare_endpoint_one_insert", bare, "requests/s")
+    return [reference, Row.against("propose_http", propose, "proposals/s", reference, target=0.4)]
 
 
 def require_approved(answers: Sequence[Mapping[str, Any]]) -> None:
@@ -97,8 +124,15 @@ def require_approved(answers: Sequence[Mapping[str, Any]]) -> None:
             raise SystemExit(f"The gate refused a bench proposal: {problem}")
 
 
-def commit_path(reference: Row) -> Row:
-    """Return commits per second of one process: open, claim, verify, send, read back, settle, with their audit events."""
+def commits(client: AgentClient, count: int, reference: Row) -> list[Row]:
+    """Return how fast orders are proposed in batches with no worker running, and then committed by one process."""
+    answers, seconds = propose_batches(client, count)
+    require_approved(answers)
+    return [Row.against("propose_batch_http", len(answers) / seconds, "proposals/s", reference), *commit_path(reference)]
+
+
+def commit_path(reference: Row) -> list[Row]:
+    """Return what one process commits: open, claim, verify, send, read back, settle, with their audit events; two postings each."""
     from commits.models import Commit
     from commits.states import CommitState
     from commits.tasks import run_commits
@@ -110,7 +144,10 @@ def commit_path(reference: Row) -> Row:
         run_commits()
     seconds = time.perf_counter() - started
     done = Commit.objects.filter(state=CommitState.SUCCEEDED).count() - before
-    return Row.against("commit_path_one_process", done / seconds, "commits/s", reference)
+    return [
+        Row.against("commit_path_one_process", done / seconds, "commits/s", reference, target=1.0),
+        Row.floor("commit_path_postings", 2 * done / seconds, "postings/s", at_least=2000, reference=reference),
+    ]
 
 
 def _unfinished() -> bool:
@@ -124,7 +161,6 @@ def _unfinished() -> bool:
 def wait_until_sealed(answers: Sequence[Mapping[str, Any]]) -> None:
     """Return when every one of these proposals is committed and no event waits for its seal."""
     from audit.queries import chain_status
-    from kernel.clock import now
 
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
@@ -134,10 +170,46 @@ def wait_until_sealed(answers: Sequence[Mapping[str, Any]]) -> None:
     raise SystemExit(f"{len(answers)} proposals were not committed and sealed in {WAIT_SECONDS} s.")
 
 
-def end_to_end(rate: float, reference: Row) -> Row:
-    """Return proposals per second from the first request to the last seal, through the real doors and the queue."""
-    row = Row.against("end_to_end_propose_to_sealed", rate, "proposals/s", reference)
-    return Row(row.name, row.value, row.unit, row.reference, row.ratio, 300, row.value >= 300)
+def end_to_end(client: AgentClient, count: int, reference: Row) -> list[Row]:
+    """Return proposals per second from the first request to the last seal, through the real doors and the queue, and the seals' lag."""
+    since, started = now(), time.perf_counter()
+    answers, _ = propose_batches(client, count)
+    require_approved(answers)
+    wait_until_sealed(answers)
+    rate = len(answers) / (time.perf_counter() - started)
+    return [Row.floor("end_to_end_propose_to_sealed", rate, "proposals/s", at_least=300, reference=reference), seal_lag(since)]
+
+
+def seal_lag(since: datetime) -> Row:
+    """Return the 99th percentile of the time between recording and sealing of every event recorded since then, under load."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT percentile_disc(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM seal.sealed_at - event.recorded_at))"
+            " FROM audit_event AS event JOIN audit_seal AS seal USING (event_id) WHERE event.recorded_at >= %s",
+            [since],
+        )
+        (seconds,) = cursor.fetchone()
+    return Row.ceiling("seal_lag_p99_under_load", float(seconds) * 1000, "ms", at_most=1000)
+
+
+def idle_latency(client: AgentClient, count: int) -> Row:
+    """Return the 95th percentile of the time between approval and landing when nothing else is to be done."""
+    from commits.models import Commit
+
+    waits = []
+    for number in range(count):
+        proposal = client.propose(str(uuid.uuid4()), {"tool": TOOL, "company": COMPANY, "payload": order(number)})
+        settled = client.wait(proposal, seconds=WAIT_SECONDS)
+        if settled["status"] != "committed":
+            raise SystemExit(f"A bench proposal is {settled['status']}.")
+        commit = Commit.objects.select_related("proposal").get(proposal_id=decode(Prefix.PROPOSAL, proposal["id"]))
+        assert commit.settled_at is not None
+        assert commit.proposal.decided_at is not None
+        waits.append((commit.settled_at - commit.proposal.decided_at).total_seconds() * 1000)
+        time.sleep(IDLE_SECONDS)
+    return Row.ceiling("idle_approved_to_landed_p95", percentile(waits, 95), "ms", at_most=1000)
 
 
 def chain_verification() -> list[Row]:

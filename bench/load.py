@@ -7,7 +7,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from examples.agent_client import AgentClient
+import httpx
+
+from bench.wire import on_the_wire
+from examples.agent_client import AgentClient, ProofOfPossession
 
 TOOL = "create_purchase_order"
 COMPANY = "DE01"
@@ -37,3 +40,24 @@ def propose_batches(client: AgentClient, count: int) -> tuple[list[Mapping[str, 
         ]
         answers += client.propose_batch(TOOL, COMPANY, items)
     return answers, time.perf_counter() - started
+
+
+def proposal_requests(client: AgentClient, count: int) -> list[bytes]:
+    """Return so many proposals as they go over the wire, each with a token's proof of its own and a key of its own."""
+    token = client.token("propose", TOOL, COMPANY)
+    made = []
+    for number in range(count):
+        request = client.http.build_request(
+            "POST",
+            f"{client.base_url}/api/v1/proposals",
+            json={"tool": TOOL, "company": COMPANY, "payload": order(number)},
+            headers={"Idempotency-Key": f'"{uuid.uuid4()}"'},
+        )
+        made.append(on_the_wire(next(ProofOfPossession(client.proof_key, token).auth_flow(request))))
+    return made
+
+
+def bare_requests(url: str, count: int) -> list[bytes]:
+    """Return so many requests to the bare endpoint, of about the size of a proposal."""
+    body = {"text": "x" * 240}
+    return [on_the_wire(httpx.Request("POST", f"{url}/bench/bare", json=body)) for _ in range(count)]

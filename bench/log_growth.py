@@ -1,0 +1,92 @@
+"""How verification grows with the log: events a second and memory at two sizes, each in a process of its own.
+
+`python -m bench.log_growth` verifies the whole chain of the given databases and prints `{"events", "seconds", "peak_mib"}`.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from typing import Any
+
+from bench.results_table import Row
+
+PART = 1_000
+SUBJECT = "bench"
+
+
+def figures(sizes: list[int]) -> list[Row]:
+    """Return rate and memory of verification at each size; events of no meaning are recorded and sealed up to it."""
+    rows: list[Row] = []
+    for size in sizes:
+        sealed = _grow_to(size)
+        measured = _measured_apart()
+        print(f"  {sealed:,} events verified in {measured['seconds']:.1f} s with {measured['peak_mib']:.0f} MiB", flush=True)
+        rate = Row.plain(f"verify_rate_of_{size}", measured["events"] / measured["seconds"], "events/s")
+        memory = Row.plain(f"verify_memory_of_{size}", measured["peak_mib"], "MiB")
+        if rows:
+            rate = Row.against(rate.name, rate.value, rate.unit, rows[0], target=0.8)
+            memory = Row.growth(memory.name, memory.value, memory.unit, rows[1], at_most=1.5)
+        rows += [rate, memory]
+    return rows
+
+
+def _grow_to(size: int) -> int:
+    from django.db import transaction
+
+    from audit.records import NewEvent, Subject
+    from audit.sealer import Sealer
+    from audit.services import record_many
+    from audit.verification import sealed_count
+    from kernel.actors import Actor
+    from kernel.clock import now
+    from kernel.ids import new_id
+    from proposals.events import ReadEvent
+
+    sealer = Sealer()
+    sealer.seal_everything()
+    actor = Actor.system("bench")
+    while (missing := size - sealed_count()) > 0:
+        with transaction.atomic():
+            record_many(
+                [
+                    NewEvent(
+                        kind=ReadEvent.TAKEN, actor=actor, subject=Subject(SUBJECT, str(new_id())), now=now(), outcome={"status": "read"}
+                    )
+                    for _ in range(min(missing, PART))
+                ]
+            )
+        sealer.seal_everything()
+    return sealed_count()
+
+
+def _measured_apart() -> dict[str, Any]:
+    answer = subprocess.run([sys.executable, "-m", "bench.log_growth"], check=True, stdout=subprocess.PIPE, text=True)
+    measured: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+    return measured
+
+
+def main() -> int:
+    """Verify, and print how many events in how many seconds with how much memory at most."""
+    import django
+
+    django.setup()
+    from audit.verification import verify_chain
+
+    started = time.perf_counter()
+    verification = verify_chain()
+    seconds = time.perf_counter() - started
+    if not verification.holds:
+        print("The chain does not hold.", file=sys.stderr)
+        return 1
+    # The kernel counts kibibytes; children are the processes that shared the work.
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    print(json.dumps({"events": verification.sealed, "seconds": seconds, "peak_mib": peak}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
