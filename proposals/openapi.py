@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
@@ -54,7 +54,7 @@ class AgentTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyp
     """Describes the agents' access token, bound to a key or, for agents registered so, not."""
 
     target_class = "identity.authentication.AgentTokenAuthentication"
-    name: ClassVar[list[str]] = ["boundAgentToken", "agentToken"]
+    name = ["boundAgentToken", "agentToken"]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
         """Return the security schemes, in the order of their names."""
@@ -62,7 +62,7 @@ class AgentTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyp
         bound = f"{what}, with a proof (RFC 9449) in the header DPoP: a new one for each request."
         plain = f"{what}; only for agents registered for tokens that are not bound to a key."
         return [
-            {"type": "http", "scheme": "dpop", "bearerFormat": "at+jwt", "description": bound},
+            {"type": "http", "scheme": "dpop", "description": bound},
             {"type": "http", "scheme": "bearer", "bearerFormat": "at+jwt", "description": plain},
         ]
 

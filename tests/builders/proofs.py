@@ -33,7 +33,7 @@ def make_proof(
         "content_digest": None if body is None else base64url_digest(body),
     }
     chosen = {name: value for name, value in (standard | claims).items() if value is not None}
-    head = {"typ": "dpop+jwt", "alg": "ES256", "jwk": key.as_dict(private=False)} | (header or {})
+    head: dict[str, Any] = {"typ": "dpop+jwt", "alg": "ES256", "jwk": key.as_dict(private=False)} | dict(header or {})
     return jwt.encode({name: value for name, value in head.items() if value is not None}, chosen, key, algorithms=[str(head["alg"])])
 
 
@@ -45,15 +45,16 @@ class Holder:
     key: ECKey
     proof_key: ECKey = field(default_factory=make_key)
 
-    def ask(self, wanted: str = "", *, proof: str | None = None, covers: bool = True, **fields: Any) -> HttpResponse:
-        """Return the token endpoint's answer; an empty `proof` sends none."""
-        body = token_form(make_assertion(self.agent, self.key), wanted or details("propose", "create_purchase_order"), **fields)
+    def ask(self, wanted: str | None = None, *, proof: str | None = None, covers: bool = True, **fields: Any) -> HttpResponse:
+        """Return the token endpoint's answer; an empty `proof` sends none, an empty `wanted` asks for the registered default."""
+        asked = details("propose", "create_purchase_order") if wanted is None else wanted
+        body = token_form(make_assertion(self.agent, self.key), asked, **fields)
         covered = body.encode() if covers else None
         sent = make_proof(self.proof_key, "POST", token_endpoint(), body=covered) if proof is None else proof
         headers = {"DPoP": sent} if sent else {}
         return Client().post("/oauth/token", body, content_type="application/x-www-form-urlencoded", headers=headers)  # type: ignore[return-value]
 
-    def token(self, wanted: str = "", **fields: Any) -> str:
+    def token(self, wanted: str | None = None, **fields: Any) -> str:
         """Return a token that is bound to the proof key; fails with the endpoint's answer when there is none."""
         response = self.ask(wanted, **fields)
         answer = response.json()  # type: ignore[attr-defined]

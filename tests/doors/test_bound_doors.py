@@ -160,7 +160,7 @@ class TestSet:
     def token(self, world: World, *entries: dict[str, object]) -> tuple[Holder, str]:
         holder = terms(world, token_shape="set", default_details=list(entries))
         # Without `authorization_details`: the registered default, which is what such clients ask for.
-        return holder, str(holder.ask(authorization_details="").json()["access_token"])  # type: ignore[attr-defined]
+        return holder, str(holder.ask("").json()["access_token"])  # type: ignore[attr-defined]
 
     def test_each_tool_answers_to_its_own_detail(self, world: World) -> None:
         holder, token = self.token(world, entry(ORDER, resource="vendor:70001"), entry(READ, "read"))

@@ -22,12 +22,13 @@ from pytest_django import DjangoAssertNumQueries
 
 from identity import services, spent
 from identity.authentication import authenticate_agent
-from identity.errors import DomainError, ProofReplayed
+from identity.errors import ProofReplayed
 from identity.models import Agent, ProofUse, TokenBinding
 from identity.tokens.proofs import base64url_digest, is_same_address, verify_proof
 from identity.tokens.resources import Resource, public_url, token_endpoint
 from kernel.canonical import to_json_text
 from kernel.clock import now
+from kernel.errors import DomainError
 from kernel.waiting import looked_at_again
 from tests.builders.identity import actor, bearer, equipped_agent, make_key, signing_key
 from tests.builders.proofs import Holder, make_proof
