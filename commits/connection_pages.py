@@ -16,7 +16,7 @@ from gateway.faults.modes import DESCRIPTIONS, FaultMode
 from gateway.faults.switches import are_allowed
 from gateway.models import Fault
 from gateway.port import Connector, Level
-from kernel.display import Moment, Tag, Tone, ago, at, due
+from kernel.display import Moment, Tag, Tone, ago, at, span
 from kernel.errors import NotVisible
 
 UNSETTLED = (CommitState.QUEUED, CommitState.IN_FLIGHT, CommitState.UNKNOWN)
@@ -60,7 +60,7 @@ class ConnectionPage:
     health: Tag
     health_detail: str
     breaker: Tag
-    breaker_sentence: Sequence[object]
+    breaker_sentence: str
     trouble: str
     depth: Sequence[tuple[str, int, str]]
     oldest: Moment | None
@@ -119,23 +119,17 @@ def _page(connector: Connector, breaker: Breaker | None, depth: Mapping[str, obj
     )
 
 
-def _breaker(breaker: Breaker | None, now: datetime) -> tuple[Tag, Sequence[object]]:
-    """Return the state of the breaker as a tag and as the parts of a sentence."""
+def _breaker(breaker: Breaker | None, now: datetime) -> tuple[Tag, str]:
+    """Return the state of the breaker as a tag and as a sentence."""
     if breaker is None:
-        return BREAKER_TAGS[BreakerState.CLOSED], ("It has never failed.",)
+        return BREAKER_TAGS[BreakerState.CLOSED], "It has never failed."
     if breaker.state != BreakerState.CLOSED and breaker.probe_at is not None:
         if breaker.probe_at <= now:
-            return BREAKER_TAGS[breaker.state], ("The next write probes it.",)
-        return BREAKER_TAGS[breaker.state], ("The next write probes it", due_in(breaker.probe_at, now))
+            return BREAKER_TAGS[breaker.state], "The next write probes it."
+        return BREAKER_TAGS[breaker.state], f"The next write after {span(breaker.probe_at - now)} probes it."
     if breaker.paused_until is not None and breaker.paused_until > now:
-        return PAUSED_TAG, ("The ERP asked us to wait. It goes on", due_in(breaker.paused_until, now))
-    return BREAKER_TAGS[BreakerState.CLOSED], ("Nothing holds it back.",)
-
-
-def due_in(instant: datetime, now: datetime) -> str | Moment:
-    """Return when something happens that is seconds or minutes away."""
-    seconds = int((instant - now).total_seconds())
-    return f"in {seconds} s" if seconds < 120 else due(instant, now)
+        return PAUSED_TAG, f"The ERP asked us to wait. It goes on in {span(breaker.paused_until - now)}."
+    return BREAKER_TAGS[BreakerState.CLOSED], "Nothing holds it back."
 
 
 def _facts(breaker: Breaker | None, health: Mapping[str, object]) -> list[tuple[str, object]]:

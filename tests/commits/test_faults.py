@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -102,7 +103,7 @@ def test_slow_erp_keeps_its_worker_and_nobody_takes_over(gate: Gate, monkeypatch
         taken.append(services.recover(now=lambda: clock_now() + timedelta(seconds=seconds)))
 
     monkeypatch.setattr(faulty, "SLOW_SECONDS", 20.0)
-    monkeypatch.setattr(faulty.time, "sleep", sleep)
+    monkeypatch.setattr(time, "sleep", sleep)
     with on(FaultMode.SLOW):
         run()
     assert taken == [Counts()]

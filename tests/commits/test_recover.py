@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -162,16 +163,14 @@ def test_paused_worker_does_not_send_when_its_lease_runs_out(gate: Gate) -> None
 
 
 def test_slow_erp_of_a_lower_level_gets_what_it_can_do_within_the_lease(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    from commits.services import sending
-
     proposals = gate.orders(7)
     passed = iter([0.0] * 5 + [31.0] * 2)
-    started = sending.time.monotonic()
+    started = time.monotonic()
     connector = faulty(level=Level.B)
     with use_connector(connector):
         services.open_commits(now=clock_now())
         claimed = services.claim(now=clock_now(), worker=WORKER)
-        monkeypatch.setattr(sending.time, "monotonic", lambda: started + next(passed))
+        monkeypatch.setattr(time, "monotonic", lambda: started + next(passed))
         settlements = services.send(claimed, now=clock_now())
     monkeypatch.undo()
 
