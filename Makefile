@@ -9,7 +9,7 @@ PORT ?= 8000
 DATA ?= ../shared/data/adventureworks
 N ?= 2000
 
-.PHONY: help run test check bench chaos verify replay requirements browser clean
+.PHONY: help run test check bench chaos verify replay clients requirements browser clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ verify: $(VENV)/.runtime  ## verify the whole audit chain of the running install
 
 replay: $(VENV)/.runtime  ## replay the purchase orders of DATA=<directory> through agent, approvers and ERP
 	@$(BIN)/python -m examples.replay $(DATA) --port $(PORT)
+
+clients: $(VENV)/.development  ## connect clients nobody here wrote (installs them into .data/clients); ONLY=<text> picks some
+	$(BIN)/python -m tests.clients --only '$(ONLY)'
 
 requirements:  ## compile requirements*.in into pinned and hashed requirements*.txt
 	$(BIN)/python -m pip --quiet install uv
