@@ -17,7 +17,7 @@ from tests.builders.identity import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "ledger"])
 
-CONSOLE = ("approvals", "identity", "commits", "reconciliation", "audit")
+CONSOLE = ("approvals", "identity", "webhooks", "commits", "reconciliation", "audit")
 P = Permission
 # Address → permission. A new address without a row fails the test below.
 DOORS: dict[str, Permission] = {
