@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -10,7 +12,8 @@ from simple_history.models import HistoricalRecords
 
 from identity.federation.kinds import API_SERVER_AUDIENCES, LEGACY_KUBERNETES_ISSUER, IssuerKind
 from identity.states import IssuerState
-from kernel.ids import Prefix, encode, new_id
+from kernel.errors import InvalidIdentifier
+from kernel.ids import Prefix, decode, encode, new_id
 
 # Asymmetric ones only: with a shared secret whoever verifies could also issue.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -155,3 +158,14 @@ class ForeignUse(models.Model):
     def __str__(self) -> str:
         """Return the digest."""
         return bytes(self.digest).hex()
+
+
+def federated_key(reference: str) -> UUID | None:
+    """Return the key of the federated credential that a token, event or proposal names as what proved the agent; None for a key's.
+
+    A thumbprint is longer than a TypeID, however it begins.
+    """
+    try:
+        return decode(Prefix.FEDERATED, reference)
+    except InvalidIdentifier:
+        return None
