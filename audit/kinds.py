@@ -16,7 +16,7 @@ from enum import StrEnum
 FAMILIES = frozenset(
     {
         "agent", "approval", "commit", "compensation", "connector", "credential", "erp", "evidence", "gate", "grant", "hold",
-        "log", "policy", "proposal", "read", "reconciliation", "retention", "token", "tool", "user", "webhook",
+        "issuer", "log", "policy", "proposal", "read", "reconciliation", "retention", "token", "tool", "user", "webhook",
     }
 )  # fmt: skip
 KIND_PATTERN = re.compile(r"^(?P<subject>[a-z]+(?:_[a-z]+)*):(?P<action>[a-z]+(?:_[a-z]+)*)$")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
@@ -17,10 +17,12 @@ from identity.errors import (
     TokenBindingMismatch,
     TokenInvalid,
 )
+from identity.federation.models import FederatedCredential, federated_key
 from identity.models import Agent, Credential, Grant, RevokedToken, TokenBinding, TokenShape
 from identity.policies import agent_standing, check_bounds
 from identity.principals import AgentPrincipal, TokenDetail
 from identity.spent import spend_proof
+from identity.states import IssuerState
 from identity.tokens.access import AccessToken, read_token
 from identity.tokens.challenges import BEARER, DPOP, challenge
 from identity.tokens.proofs import Proof, verify_proof
@@ -130,7 +132,7 @@ def standing_of(access: AccessToken, now: datetime) -> tuple[Agent, tuple[TokenD
     if isinstance(standing, Denied):
         raise AgentNotActive.because(standing)
     if not known[0].has_live_key:  # type: ignore[attr-defined]  # annotated
-        raise TokenInvalid(detail="The key this token was got with is revoked or past its end.")
+        raise TokenInvalid(detail="The key or credential this token was got with is revoked or past its end.")
     if known[0].is_token_revoked:  # type: ignore[attr-defined]  # annotated
         raise TokenInvalid(detail="The agent gave this access token back before its end.")
     _require_terms(agent, access)
@@ -152,12 +154,7 @@ def _principal(access: AccessToken, shown: Proof | None, *, body: bytes, now: da
 
 def _grants(access: AccessToken, now: datetime) -> dict[object, Grant]:
     """Return the grants the token names that are this agent's, with the agent, its key's and the token's standing: one query."""
-    live_key = Credential.objects.filter(
-        agent_id=OuterRef("agent_id"),
-        thumbprint=access.credential_thumbprint,
-        revoked_at__isnull=True,
-        not_after__gt=now,
-    )
+    live_key = _live_credential(access.credential_thumbprint, now)
     revoked = RevokedToken.objects.filter(token_id=Value(access.token_id))
     grants = (
         Grant.objects.select_related("agent")
@@ -165,6 +162,15 @@ def _grants(access: AccessToken, now: datetime) -> dict[object, Grant]:
         .filter(pk__in=access.grant_ids, agent_id=access.agent_id)
     )
     return {grant.pk: grant for grant in grants}
+
+
+def _live_credential(reference: str, now: datetime) -> QuerySet[Credential] | QuerySet[FederatedCredential]:
+    """Return what the token was got with, if it is still good: the agent's key, or its federated credential with an active issuer."""
+    live = Q(agent_id=OuterRef("agent_id"), revoked_at__isnull=True, not_after__gt=now)
+    federated = federated_key(reference)
+    if federated is None:
+        return Credential.objects.filter(live, thumbprint=reference)
+    return FederatedCredential.objects.filter(live, pk=federated, issuer__state=IssuerState.ACTIVE)
 
 
 def _require_terms(agent: Agent, access: AccessToken) -> None:

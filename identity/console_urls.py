@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from identity import access_views, agent_views, views
+from identity.federation import views as federation
 
 app_name = "identity"
 urlpatterns = [
@@ -26,6 +27,12 @@ urlpatterns = [
     path("agents/<str:agent_id>/grants/<str:grant_id>/activate/", views.activate_grant, name="activate_grant"),
     path("agents/<str:agent_id>/grants/<str:grant_id>/revoke/", views.revoke_grant, name="revoke_grant"),
     path("agents/<str:agent_id>/keys/<str:key_id>/revoke/", views.revoke_key, name="revoke_key"),
+    path("agents/<str:agent_id>/federated/new/", federation.new_federated, name="new_federated"),
+    path("agents/<str:agent_id>/federated/<str:federated_id>/revoke/", federation.revoke_federated, name="revoke_federated"),
+    path("issuers/", federation.issuers, name="issuers"),
+    path("issuers/new/", federation.new_issuer, name="new_issuer"),
+    path("issuers/<str:issuer_id>/activate/", federation.activate, name="activate_issuer"),
+    path("issuers/<str:issuer_id>/suspend/", federation.suspend, name="suspend_issuer"),
     path("tools/", views.tools, name="tools"),
     path("tools/<str:name>/", views.tool, name="tool"),
 ]

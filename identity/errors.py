@@ -58,17 +58,38 @@ class LastAdministrator(StateConflict):
 
 
 class CredentialLimit(StateConflict):
-    """An agent has at most two live keys: the one in use and the one it rotates to."""
+    """An agent has at most two live keys, the one in use and the one it rotates to, and at most four live federated credentials."""
 
     code = "credential_limit"
-    title = "The agent has two live keys already"
+    title = "The agent has as many live credentials as it may"
 
 
 class CredentialKnown(StateConflict):
-    """The key was registered before, for this agent or another, revoked or not."""
+    """The key was registered before, for this agent or another, revoked or not; or the subject stands for the agent already."""
 
     code = "credential_known"
     title = "This key was registered before"
+
+
+class IssuerKnown(StateConflict):
+    """The issuer was entered before: whether and how it is trusted stands there."""
+
+    code = "issuer_known"
+    title = "This issuer was entered before"
+
+
+class IssuerNotActive(StateConflict):
+    """The issuer waits for a second person, or is suspended: nothing can rest on it."""
+
+    code = "issuer_not_active"
+    title = "The issuer is not active"
+
+
+class IssuerNeedsSecondPerson(PermissionRefused):
+    """Whoever entered an issuer could have entered keys of their own: another person activates it."""
+
+    code = "issuer_second_person"
+    title = "This takes a second person"
 
 
 class GrantExists(StateConflict):

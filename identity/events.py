@@ -20,7 +20,16 @@ class IdentityEvent(StrEnum):
 
     CREDENTIAL_REGISTERED = "credential:registered"
     CREDENTIAL_REVOKED = "credential:revoked"
+    CREDENTIAL_FEDERATED = "credential:federated"
+    CREDENTIAL_UNFEDERATED = "credential:unfederated"
     CREDENTIAL_REFUSED = "credential:refused"
+
+    ISSUER_ENTERED = "issuer:entered"
+    ISSUER_ACTIVATED = "issuer:activated"
+    ISSUER_SUSPENDED = "issuer:suspended"
+    ISSUER_REFUSED = "issuer:refused"
+    ISSUER_KEYS_CHANGED = "issuer:keys_changed"
+    ISSUER_KEYS_FAILED = "issuer:keys_failed"
 
     GRANT_ISSUED = "grant:issued"
     GRANT_ACTIVATED = "grant:activated"

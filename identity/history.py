@@ -33,6 +33,8 @@ SENTENCES: Mapping[str, str] = {
     "agent:refused": "was refused a change of the agent",
     "credential:registered": "registered a key",
     "credential:revoked": "revoked a key",
+    "credential:federated": "registered a federated credential",
+    "credential:unfederated": "revoked a federated credential",
     "credential:refused": "was refused a change of a key",
     "grant:issued": "issued a grant",
     "grant:activated": "let a grant out of log-only",

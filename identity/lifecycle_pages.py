@@ -11,6 +11,7 @@ from django.urls import reverse
 from gateway.catalogue import TOOLS
 from gateway.catalogue.base import Tool, ToolKind
 from identity.activity import Rates, rates_of, stakes_of
+from identity.federation.queries import live_federated
 from identity.models import Agent, Grant, TokenBinding
 from identity.pages import RISK_TAGS
 from identity.queries import grants_in_force, live_credentials
@@ -101,7 +102,12 @@ def consequences(agent: Agent, step: AgentState, now: datetime) -> list[Conseque
     found = []
     keys, grants = live_credentials(agent.pk, now).count(), agent.grants.exclude(state=GrantState.REVOKED).count()
     if step == AgentState.DECOMMISSIONED:
-        own = ((keys, "live key", "live keys"), (grants, "open grant", "open grants"))
+        federated = live_federated(agent.pk, now).count()
+        own = (
+            (keys, "live key", "live keys"),
+            (federated, "federated credential", "federated credentials"),
+            (grants, "open grant", "open grants"),
+        )
         found += [Consequence(counted(number, one, many), "revoked for good") for number, one, many in own if number]
     for stake in stakes_of(agent.pk):
         becomes = stake.when_decommissioned if step == AgentState.DECOMMISSIONED else stake.when_suspended
@@ -203,7 +209,8 @@ def tool_choices(agent: Agent, *, is_start: bool) -> list[tuple[str, str, list[T
 def start_page(agent: Agent, now: datetime, *, tool: str = "") -> StartPage:
     """Return how far the agent's start has come: registered, key, first tool, activated, code."""
     grants = list(grants_in_force(agent.pk, now))
-    has_key, is_active = live_credentials(agent.pk, now).exists(), agent.state == AgentState.ACTIVE
+    has_key = live_credentials(agent.pk, now).exists() or live_federated(agent.pk, now).exists()
+    is_active = agent.state == AgentState.ACTIVE
     chosen = next((grant for grant in grants if grant.tool == tool), None) or _first(grants)
     sample = sample_of(agent, chosen, now) if chosen is not None and is_active else None
     address = reverse("identity:start", args=[agent.public_id])

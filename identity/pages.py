@@ -40,7 +40,7 @@ EXCLUSION_WORDS: Mapping[str, str] = {
     "owner": "owns the agent",
     "sponsor": "sponsors the agent",
     "asked": "the agent acts on their behalf",
-    "issued_credential": "issued its key",
+    "issued_credential": "issued its key, or trusted its issuer",
     "issued_grant": "issued or activated its grant",
     "last_editor": "registered or last changed it",
 }
@@ -234,7 +234,8 @@ def key_row(key: Credential, now: datetime) -> KeyRow:
 def _excluded(agent: Agent, grants: Iterable[Grant], keys: Iterable[Credential]) -> tuple[tuple[str, str], ...]:
     """Return who may not decide on anything this agent could propose today, with every reason."""
     found: dict[int, list[str]] = {}
-    live = [key.thumbprint for key in keys if key.revoked_at is None] or [""]
+    federated = agent.federated_credentials.filter(revoked_at__isnull=True)
+    live = [key.thumbprint for key in keys if key.revoked_at is None] + [row.public_id for row in federated] or [""]
     usable: list[Grant | None] = [grant for grant in grants if grant.tool_kind == "write" and grant.state != GrantState.REVOKED]
     for grant in usable or [None]:
         for thumbprint in live:

@@ -40,6 +40,7 @@ class Permission(StrEnum):
     POLICY_ACTIVATE = "policy:activate"
     AGENT_READ = "agent:read"
     AGENT_MANAGE = "agent:manage"
+    ISSUER_TRUST = "issuer:trust"
     COMMIT_READ = "commit:read"
     COMMIT_OPERATE = "commit:operate"
     RECONCILIATION_READ = "reconciliation:read"
@@ -60,6 +61,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     | {
         Permission.POLICY_EDIT,
         Permission.POLICY_ACTIVATE,
+        Permission.ISSUER_TRUST,
         Permission.RECONCILIATION_READ,
         Permission.AUDIT_READ,
         Permission.EVIDENCE_EXPORT,
@@ -75,7 +77,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     # An auditor reads everything and changes nothing.
     Role.AUDITOR: COMMON | {Permission.RECONCILIATION_READ, Permission.AUDIT_READ, Permission.EVIDENCE_EXPORT},
     # An administrator manages people and agents, and for that very reason decides on nothing.
-    Role.ADMINISTRATOR: COMMON | {Permission.AGENT_MANAGE, Permission.USER_MANAGE, Permission.AUDIT_READ},
+    Role.ADMINISTRATOR: COMMON | {Permission.AGENT_MANAGE, Permission.ISSUER_TRUST, Permission.USER_MANAGE, Permission.AUDIT_READ},
 }
 
 

@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
+from identity.federation.models import FederatedCredential, federated_key
 from identity.models import Agent, ApprovalGroupMember, Credential, Grant, Role, RoleAssignment
 from identity.states import GrantState
 from kernel.errors import NotVisible, PermissionRefused
@@ -172,8 +173,7 @@ def excluded_people(
     found = [(agent.owner_id, "owner"), (agent.sponsor_id, "sponsor")]
     if on_behalf_of is not None:
         found.append((on_behalf_of if isinstance(on_behalf_of, int) else on_behalf_of.pk, "asked"))
-    issuers = Credential.objects.filter(agent_id=agent.pk, thumbprint=credential_thumbprint)
-    found.extend((issuer, "issued_credential") for issuer in issuers.values_list("issued_by_id", flat=True))
+    found.extend((issuer, "issued_credential") for issuer in _credential_issuers(agent.pk, credential_thumbprint))
     if grant is not None:
         found.append((grant.issued_by_id, "issued_grant"))
         if grant.activated_by_id is not None:
@@ -181,3 +181,13 @@ def excluded_people(
     found.append((agent.last_edited_by_id, "last_editor"))
     found.append((agent.created_by_id, "last_editor"))
     return list(dict.fromkeys(found))
+
+
+def _credential_issuers(agent_id: UUID, reference: str) -> list[int]:
+    """Return who registered what the agent proved itself with; for a federated credential also who says whose tokens are trusted."""
+    federated = federated_key(reference)
+    if federated is None:
+        return list(Credential.objects.filter(agent_id=agent_id, thumbprint=reference).values_list("issued_by_id", flat=True))
+    rows = FederatedCredential.objects.filter(agent_id=agent_id, pk=federated)
+    people = rows.values_list("issued_by_id", "issuer__trusted_by_id", "issuer__activated_by_id")
+    return list(dict.fromkeys(person for row in people for person in row if person is not None))

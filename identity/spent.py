@@ -13,7 +13,7 @@ INSERT_PROOF = "INSERT INTO identity_proofuse (digest, expires_at) VALUES (%s, %
 FORGET = "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE expires_at < %s LIMIT %s))"
 # Kept beyond its own end, so that a clock a little ahead forgets nothing too early.
 MARGIN = timedelta(minutes=5)
-TABLES = ("identity_proofuse", "identity_revokedtoken")
+TABLES = ("identity_proofuse", "identity_revokedtoken", "identity_foreignuse")
 
 
 def spend_proof(proof: Proof) -> None:
@@ -28,7 +28,7 @@ def spend_proof(proof: Proof) -> None:
 
 
 def forget_spent(*, now: datetime, limit: int = 100_000) -> int:
-    """Proofs and revoked tokens that have ended are forgotten, so many of each at a time: returns how many."""
+    """Proofs, revoked tokens and exchanged foreign tokens that have ended are forgotten, so many of each at a time: returns how many."""
     count = 0
     with connection.cursor() as cursor:
         for table in TABLES:

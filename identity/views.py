@@ -16,6 +16,7 @@ from identity import services
 from identity.actors import actor_of
 from identity.agent_views import lead_to_agent
 from identity.console import lead_back, person_of
+from identity.federation.pages import federated_rows
 from identity.lifecycle_pages import rates_chart, suspension_text, token_tags
 from identity.models import Agent
 from identity.pages import agent_page, agent_row, holders_of, tool_groups, tool_row
@@ -49,6 +50,7 @@ def agent(request: HttpRequest, agent_id: str) -> HttpResponse:
         "rates": rates_chart(found, now),
         "tokens": token_tags(found),
         "downgrades": downgrades(found),
+        "federated": federated_rows(found, now),
         "suspension": suspension_text(found),
         "may_manage": is_managed_by(found, person_of(request)),
     }

@@ -54,15 +54,17 @@ class Presented:
 
 
 def is_foreign(text: str) -> bool:
-    """Return whether an assertion says that it is somebody else's than an agent's own; unreadable ones are not."""
+    """Return whether an assertion says that somebody else issued it than its subject, as an agent's own never does."""
     try:
         claims = parse_json(extract_compact(text.encode("ascii")).payload) if len(text) <= TOKEN_LENGTH_MAX else None
     except (JoseError, ValueError, RecursionError, NotCanonical):
         return False
     if not isinstance(claims, dict):
         return False
-    named = claims.get("iss", claims.get("sub"))
-    return isinstance(named, str) and not named.startswith(f"{Prefix.AGENT}_") and named != ""
+    issuer, subject = claims.get("iss"), claims.get("sub")
+    if issuer is None:
+        return bool(trust_domain_of(subject))
+    return isinstance(issuer, str) and issuer != subject and not issuer.startswith(f"{Prefix.AGENT}_")
 
 
 def presented(text: str) -> Presented:

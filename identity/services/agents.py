@@ -236,11 +236,13 @@ def decommission_agent(*, agent_id: UUID, actor: Actor, now: datetime, reason: s
         agent, manager = lock_managed_agent(agent_id, actor)
         # The rows first: once the agent is decommissioned, nothing of it may change any more.
         credentials = list(agent.credentials.select_for_update().filter(revoked_at__isnull=True))
+        federated = list(agent.federated_credentials.select_for_update().filter(revoked_at__isnull=True))
         grants = list(agent.grants.select_for_update().exclude(state=GrantState.REVOKED))
         if agent.state == AgentState.DECOMMISSIONED:
             raise StateConflict(detail=f"{agent.name} is decommissioned already.", data={"state": agent.state})
         agent.credentials.filter(revoked_at__isnull=True).update(revoked_at=now)
-        for credential in credentials:
+        agent.federated_credentials.filter(revoked_at__isnull=True).update(revoked_at=now)
+        for credential in [*credentials, *federated]:
             credential.revoked_at = now
         for grant in grants:
             advance(grant, GrantState.REVOKED, transitions=GRANT_TRANSITIONS, revoked_at=now)
@@ -251,7 +253,7 @@ def decommission_agent(*, agent_id: UUID, actor: Actor, now: datetime, reason: s
             decommissioned_at=now,
             last_edited_by=manager,
         )
-        remember_change([*credentials, *grants, agent], user=manager, now=now)
+        remember_change([*credentials, *federated, *grants, agent], user=manager, now=now)
         record(
             kind=IdentityEvent.AGENT_DECOMMISSIONED,
             actor=actor,
@@ -259,7 +261,7 @@ def decommission_agent(*, agent_id: UUID, actor: Actor, now: datetime, reason: s
             now=now,
             outcome={
                 "state": agent.state,
-                "credentials": [credential.public_id for credential in credentials],
+                "credentials": [credential.public_id for credential in [*credentials, *federated]],
                 "grants": [grant.public_id for grant in grants],
             },
             payload={"reason": reason} if reason else None,

@@ -29,6 +29,8 @@ SUBJECTS = (
     ("agent_id", "agent", Prefix.AGENT),
     ("credential_id", "credential", Prefix.CREDENTIAL),
     ("grant_id", "grant", Prefix.GRANT),
+    ("federated_id", "federated_credential", Prefix.FEDERATED),
+    ("issuer_id", "issuer", Prefix.ISSUER),
 )
 
 

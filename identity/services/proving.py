@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from audit.records import Subject
+from identity.federation.assertions import is_foreign
+from identity.federation.models import FederatedCredential, federated_key
+from identity.federation.services.exchange import prove_federated, use_foreign
 from identity.models import Agent, AssertionUse, Credential
 from identity.services.guards import agent_subject
+from identity.services.proven import Known, ProvenAgent
 from identity.tokens.assertions import Claimed, claimed, is_signed_by, verify
 from identity.tokens.errors import client_refusal
 from identity.tokens.requests import ClientProof
 from identity.tokens.resources import introspection_endpoint, issuer, revocation_endpoint, token_endpoint
 from identity.tokens.signing import LIFETIME_SECONDS_MAX
-from kernel.actors import Actor, ActorKind
 from kernel.clock import wire_time
+
+__all__ = ["Known", "ProvenAgent", "forget_expired_assertions", "mark_used", "prove_agent", "use_once"]
 
 # A key's last use is for people who clean up; writing it at every token would only queue the agent's requests.
 LAST_USED_RESOLUTION = timedelta(minutes=1)
@@ -26,43 +29,14 @@ LAST_USED_RESOLUTION = timedelta(minutes=1)
 ASSERTION_MARGIN = timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True)
-class ProvenAgent:
-    """An agent, and what proved that it is the one asking.
-
-    `credential` stands for that in the token's claim of this name and in every event: a key's thumbprint. A token never outlives
-    `credential_ends_at`. What proved it counts once: `used_id` is remembered until `used_until`, when it ends by itself.
-    """
-
-    agent: Agent
-    credential: str
-    credential_ends_at: datetime
-    used_id: str
-    used_until: datetime
-
-    def actor(self) -> Actor:
-        """Return the agent as it stands in an event."""
-        return Actor(ActorKind.AGENT, self.agent.public_id, credential=self.credential)
-
-
-@dataclass(slots=True)
-class Known:
-    """What is known of the caller so far, for the event: nobody is called an agent before it has proved to be one."""
-
-    actor: Actor
-    subject: Subject
-
-    @classmethod
-    def nobody(cls) -> Known:
-        """Return what is known at the start."""
-        return cls(Actor.system("token-endpoint"), Subject("agent", "unknown"))
-
-
 def prove_agent(client: ClientProof, known: Known, *, now: datetime) -> ProvenAgent:
-    """Return the agent that the caller proved to be, by an assertion signed with a registered key; raises TokenRefused.
+    """Return the agent that the caller proved to be, by an assertion signed with a registered key or a token of a trusted issuer.
 
-    Writes nothing: call `use_once` in the transaction that acts on it. `known` tells meanwhile whom a refusal concerns.
+    Raises TokenRefused. Call it outside of any transaction, and `use_once` in the one that acts on it. `known` tells meanwhile whom a
+    refusal concerns.
     """
+    if client.is_grant or is_foreign(client.assertion):
+        return prove_federated(client, known, now=now)
     claim = claimed(client.assertion)
     agent = _claimed_agent(claim, client)
     known.subject = agent_subject(agent)
@@ -79,8 +53,14 @@ def prove_agent(client: ClientProof, known: Known, *, now: datetime) -> ProvenAg
     return proven
 
 
-def use_once(proven: ProvenAgent) -> None:
-    """What proved the agent is used up; raises TokenRefused when it was before."""
+def use_once(proven: ProvenAgent, *, key_thumbprint: str = "") -> None:
+    """What proved the agent is used up; raises TokenRefused when it was before.
+
+    `key_thumbprint`: the key that was proved beside a foreign token, which then counts again for the holder of that key.
+    """
+    if proven.foreign is not None:
+        use_foreign(proven.foreign, until=proven.used_until, key_thumbprint=key_thumbprint)
+        return
     try:
         with transaction.atomic():
             AssertionUse.objects.create(agent=proven.agent, jti=proven.used_id, expires_at=proven.used_until)
@@ -91,6 +71,9 @@ def use_once(proven: ProvenAgent) -> None:
 def mark_used(proven: ProvenAgent, *, now: datetime) -> None:
     """The credential shows when it was last used, to the minute."""
     stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - LAST_USED_RESOLUTION)
+    if proven.foreign is not None:
+        FederatedCredential.objects.filter(stale, pk=federated_key(proven.credential)).update(last_used_at=now)
+        return
     Credential.objects.filter(stale, agent=proven.agent, thumbprint=proven.credential).update(last_used_at=now)
 
 

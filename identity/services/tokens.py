@@ -16,6 +16,7 @@ from identity.limits.services import admit_proven, refuse_unproven
 from identity.models import Agent, Grant, TokenBinding, TokenShape
 from identity.policies import agent_standing, check_bounds
 from identity.queries import open_grant
+from identity.services.proven import ForeignToken
 from identity.services.proving import Known, ProvenAgent, mark_used, prove_agent, use_once
 from identity.spent import spend_proof
 from identity.tokens.access import MintedToken, mint
@@ -63,10 +64,13 @@ def issue_token(*, form: TokenForm, now: datetime) -> IssuedToken:
 def _answer(*, proven: ProvenAgent, request: TokenRequest, form: TokenForm, known: Known, now: datetime) -> IssuedToken | TokenRefused:
     """Use up what proved the agent and return the token or the refusal, with its event: all three in the caller's transaction."""
     try:
-        use_once(proven)
+        if proven.foreign is None:
+            use_once(proven)
         # Read again inside the transaction: the agent may have been suspended while its signature was checked.
         agent = _standing_agent(proven, now)
         proof = _proof(agent, form, now)
+        if proven.foreign is not None:
+            use_once(proven, key_thumbprint=proof.thumbprint if proof else "")
         details = _wanted(agent, request, now)
         if len(details) == 1:
             known.subject = Subject("agent", agent.public_id, tool=details[0].tool, company=details[0].company)
@@ -84,7 +88,7 @@ def _answer(*, proven: ProvenAgent, request: TokenRequest, form: TokenForm, know
         key_thumbprint=proof.thumbprint if proof else "",
     )
     mark_used(proven, now=now)
-    _record_issue(minted, granted, request, proof, known, now)
+    _record_issue(minted, granted, request, proof, known, now, proven.foreign)
     return IssuedToken(minted.text, proof is not None, int(minted.expires_at.timestamp()) - int(now.timestamp()), details)
 
 
@@ -165,7 +169,13 @@ def _record_refusal(error: TokenRefused, known: Known, now: datetime) -> None:
 
 
 def _record_issue(
-    minted: MintedToken, granted: list[tuple[Detail, Grant]], request: TokenRequest, proof: Proof | None, known: Known, now: datetime
+    minted: MintedToken,
+    granted: list[tuple[Detail, Grant]],
+    request: TokenRequest,
+    proof: Proof | None,
+    known: Known,
+    now: datetime,
+    foreign: ForeignToken | None,
 ) -> None:
     record(
         kind=IdentityEvent.TOKEN_ISSUED,
@@ -177,6 +187,7 @@ def _record_issue(
             "token": minted.token_id,
             "expires_at": wire_time(minted.expires_at),
             "binding": proof.thumbprint if proof else "none",
+            **({"federated": foreign.as_outcome()} if foreign else {}),
             "resources": [str(resource) for resource in request.resources],
             "details": [
                 {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from identity.tokens.assertions import ALL_HEADER_ALGORITHMS
 from identity.tokens.details import DETAIL_TYPE
-from identity.tokens.requests import GRANT_TYPE
+from identity.tokens.requests import GRANT_TYPES
 from identity.tokens.resources import (
     Resource,
     introspection_endpoint,
@@ -29,7 +29,7 @@ def authorization_server() -> dict[str, object]:
         "response_types_supported": [],
         "token_endpoint": token_endpoint(),
         "jwks_uri": public_url("/.well-known/jwks.json"),
-        "grant_types_supported": [GRANT_TYPE],
+        "grant_types_supported": list(GRANT_TYPES),
         "token_endpoint_auth_methods_supported": proves_by,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "dpop_signing_alg_values_supported": algorithms,

@@ -15,6 +15,8 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 FORM_BYTES_MAX = 32 * 1024
 FIELDS_MAX = 20
 GRANT_TYPE = "client_credentials"
+ASSERTION_GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+GRANT_TYPES = (GRANT_TYPE, ASSERTION_GRANT_TYPE)
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 # RFC 8707 lets a client name several resources.
@@ -37,10 +39,14 @@ class TokenForm:
 
 @dataclass(frozen=True, slots=True)
 class ClientProof:
-    """What the caller offers as proof of which agent it is (RFC 7523 section 2.2)."""
+    """What the caller offers as proof of which agent it is (RFC 7523 section 2.2).
+
+    `is_grant`: as an authorization grant (section 2.1), which only a token of a trusted issuer can be.
+    """
 
     assertion: str
     client_id: str
+    is_grant: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +67,14 @@ class AboutToken:
 
 
 def read_token_request(form: TokenForm) -> TokenRequest:
-    """Return the request; raises TokenRefused for anything but one well-formed client_credentials request."""
+    """Return the request; raises TokenRefused for anything but one well-formed request of a grant type offered here."""
     values, resources = _values(form)
-    if values.get("grant_type") != GRANT_TYPE:
+    if values.get("grant_type") not in GRANT_TYPES:
         raise refusal(
             "grant_type", "This grant type is not offered.", error="unsupported_grant_type", acceptable=f"grant_type={GRANT_TYPE}"
         )
-    return TokenRequest(_client(values), values.get("authorization_details", ""), read_resources(resources))
+    client = _grant(values) if values["grant_type"] == ASSERTION_GRANT_TYPE else _client(values)
+    return TokenRequest(client, values.get("authorization_details", ""), read_resources(resources))
 
 
 def read_about_token(form: TokenForm) -> AboutToken:
@@ -85,6 +92,13 @@ def _client(values: Mapping[str, str]) -> ClientProof:
     if values.get("client_assertion_type") != ASSERTION_TYPE:
         raise client_refusal("client_assertion_type", "An agent proves itself by private_key_jwt.", ASSERTION_TYPE)
     return ClientProof(values.get("client_assertion", ""), values.get("client_id", ""))
+
+
+def _grant(values: Mapping[str, str]) -> ClientProof:
+    """Return a foreign token that is presented as an authorization grant; one proof is enough, and two could disagree."""
+    if "client_assertion" in values or "client_secret" in values:
+        raise client_refusal("client_assertion", "The assertion proves who is asking; send no other proof beside it.", "leave it out")
+    return ClientProof(values.get("assertion", ""), values.get("client_id", ""), is_grant=True)
 
 
 def _values(form: TokenForm) -> tuple[dict[str, str], list[str]]:

@@ -152,7 +152,13 @@ BY_NAME = {shape.name: shape for shape in SHAPES}
 
 
 def trust(shape: Shape, first: User, second: User, **changes: Any) -> TrustedIssuer:
-    """Return the shape's issuer with pinned keys, entered by one person and activated by the other."""
+    """Return the shape's issuer, entered by one person and activated by the other."""
+    issuer = enter(shape, first, **changes)
+    return activate_issuer(issuer_id=issuer.pk, actor=actor(second), now=clock_now())
+
+
+def enter(shape: Shape, person: User, **changes: Any) -> TrustedIssuer:
+    """Return the shape's issuer as this person enters it: with pinned keys, unless they come from an address."""
     terms: dict[str, Any] = {
         "name": f"Issuer {shape.name}",
         "kind": shape.kind,
@@ -164,8 +170,7 @@ def trust(shape: Shape, first: User, second: User, **changes: Any) -> TrustedIss
     }
     if "keys_url" not in changes:
         terms["pinned_keys"] = {"keys": [shape.jwk()]}
-    issuer = enter_issuer(terms=TrustTerms(**terms | changes), actor=actor(first), now=clock_now())
-    return activate_issuer(issuer_id=issuer.pk, actor=actor(second), now=clock_now())
+    return enter_issuer(terms=TrustTerms(**terms | changes), actor=actor(person), now=clock_now())
 
 
 def federate(agent: Agent, issuer: TrustedIssuer, shape: Shape, **changes: Any) -> FederatedCredential:

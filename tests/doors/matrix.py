@@ -83,6 +83,14 @@ identity:decommission       POST login  login 403      403        422         40
 identity:activate_grant     POST login  login 403      403        409         403      403     409           404
 identity:revoke_grant       POST login  login 403      403        303         403      403     303           404
 identity:revoke_key         POST login  login 403      403        303         403      403     303           404
+identity:new_federated      GET  login  login 403      403        200         403      403     200           404
+identity:new_federated      POST login  login 403      403        422         403      403     422           404
+identity:revoke_federated   POST login  login 403      403        303         403      403     303           404
+identity:issuers            GET  login  login 200      200        200         200      200     200           200
+identity:new_issuer         GET  login  login 403      200        403         403      403     200           200
+identity:new_issuer         POST login  login 403      422        403         403      403     422           422
+identity:activate_issuer    POST login  login 403      303        403         403      403     303           404
+identity:suspend_issuer     POST login  login 403      303        403         403      403     303           404
 webhooks:page               GET  login  login 200      200        200         200      200     200           404
 webhooks:set                POST login  login 403      403        422         403      403     422           404
 webhooks:rotate             POST login  login 403      403        409         403      403     409           404

@@ -16,10 +16,11 @@ from approvals.models import Policy
 from approvals.states import PolicyState
 from audit.models import Event
 from identity.events import IdentityEvent
+from identity.models import Role
 from kernel.canonical import to_json_text
 from kernel.ids import Prefix, encode
 from reconciliation.models import Run
-from tests.builders import console, identity
+from tests.builders import console, federation, identity
 from tests.builders.proposals import a_key
 from tests.doors.matrix import ADDED, ADMINISTERED, BY_SERVICE, CLOSED, GROUPS, Row, rows
 from tests.doors.world import BUDGET, COMPANY, ORDER, READ, Reply, World, a_body, page_path, undone, watched
@@ -92,6 +93,11 @@ def a_scene(world: World) -> Scene:
     assert world.as_("maria").get(page_path(pending)).status_code == 200
     receipt = world.mine.post(f"tools/{READ}/read", {"company": COMPANY, "arguments": BUDGET}, tool=READ).json()
     agent = world.other.agent
+    # Entered by somebody else than those who knock: activating takes a second person.
+    kubernetes, first = federation.BY_NAME["kubernetes"], identity.make_user("gregor", [Role.CONTROLLER])
+    issuer = federation.trust(kubernetes, first, world.person("ruth"))
+    federated = federation.federate(agent, issuer, kubernetes)
+    waiting = federation.enter(federation.BY_NAME["spiffe"], first)
     in_pending, in_committed = {"proposal_id": pending.public_id}, {"proposal_id": committed.public_id}
     policy = {"policy_id": Policy.objects.get(state=PolicyState.ACTIVE).public_id}
     of_agent = {"agent_id": agent.public_id}
@@ -114,6 +120,9 @@ def a_scene(world: World) -> Scene:
             "identity:sample": of_agent | {"kind": "python"},
             **{f"identity:{name}": of_grant for name in ("activate_grant", "revoke_grant")},
             "identity:revoke_key": of_agent | {"key_id": agent.credentials.get().public_id},
+            "identity:new_federated": of_agent,
+            "identity:revoke_federated": of_agent | {"federated_id": federated.public_id},
+            **{f"identity:{name}": {"issuer_id": waiting.public_id} for name in ("activate_issuer", "suspend_issuer")},
             "identity:tool": {"name": ORDER},
             **{f"webhooks:{name}": of_agent for name in ("page", "set", "rotate", "off", "on", "test")},
             **{f"commits:{name}": commit for name in ("detail", "retry", "resolve")},

@@ -89,7 +89,7 @@ def _credential(token: Presented, issuer: TrustedIssuer, client_id: str, now: da
     known = list(rows.order_by("-created_at"))
     live = [row for row in known if row.revoked_at is None and row.not_after > now]
     if not live:
-        raise _dead(known[0]) if known else client_refusal("credential_unknown", "No agent is registered for this subject.")
+        raise _dead(known[0]) if known else client_refusal("subject_unknown", "No agent is registered for this subject.")
     missing = {row.pk: mismatch(issuer.kind, row.claims, token.claims) for row in live}
     fitting = [row for row in live if not missing[row.pk]]
     if not fitting:
