@@ -12,6 +12,7 @@ from django.db.models import Field, ForeignKey, Model
 from django.urls import reverse
 
 from audit.queries import EventFilter, EventView, events
+from identity.federation.models import FederatedCredential
 from identity.models import Agent, Credential, Grant
 from kernel.display import Moment, sentence, utc
 from kernel.money import Money
@@ -19,7 +20,7 @@ from kernel.money import Money
 FAMILIES = ("agent", "credential", "grant")
 EVENTS_MAX = 200
 # What never changes, or says nothing to a person.
-HIDDEN = frozenset({"id", "agent", "jwk", "created_by", "last_edited_by", "created_at"})
+HIDDEN = frozenset({"id", "agent", "issuer", "jwk", "created_by", "last_edited_by", "created_at"})
 NOTHING = "–"
 SENTENCES: Mapping[str, str] = {
     "agent:registered": "registered the agent",
@@ -139,7 +140,7 @@ def _entry(event: EventView, names: Mapping[int, str], *, may_audit: bool) -> Hi
 def _rows(agent: Agent) -> Iterable[Any]:
     """Yield the historical rows of the agent, of its keys and of its grants, each in the order in which they were written."""
     yield from agent.history.order_by("history_date", "history_id")
-    for model in (Credential, Grant):
+    for model in (Credential, FederatedCredential, Grant):
         yield from model.history.filter(agent_id=agent.pk).order_by("history_date", "history_id")
 
 
@@ -187,6 +188,8 @@ def _called(row: Any) -> str:
     kind = cast("type[Model]", row.instance_type)
     if kind is Agent:
         return "Agent"
+    if kind is FederatedCredential:
+        return f"Federated credential {row.subject}"
     return f"Key {row.thumbprint[:12]}…" if kind is Credential else f"Grant for {row.tool}"
 
 

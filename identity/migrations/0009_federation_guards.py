@@ -44,7 +44,7 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT jsonb_typeof(claims) = 'object' AND NOT claims ?| ARRAY['iss', 'sub', 'aud', 'exp', 'iat', 'nbf', 'jti'] AND CASE kind
         WHEN 'entra' THEN claims ? 'tid' AND claims ? 'oid' AND claims ?| ARRAY['azp', 'appid']
             AND claims ?| ARRAY['xms_par_app_azp', 'xms_act_fct', 'xms_sub_fct'] AND coalesce(claims -> 'idtyp' = '"app"', false)
-        WHEN 'aws_sts' THEN subject LIKE 'arn:aws%' AND claims #> '{https://sts.amazonaws.com/,aws_account}' IS NOT NULL
+        WHEN 'aws_sts' THEN subject LIKE 'arn:aws%:iam::%' AND claims #> '{https://sts.amazonaws.com/,aws_account}' IS NOT NULL
             AND claims #> '{https://sts.amazonaws.com/,request_tags}' IS NULL
         WHEN 'gcp_agent' THEN subject LIKE 'spiffe://agents.global.%'
         WHEN 'gcp_service_account' THEN claims ? 'email' AND coalesce(claims -> 'email_verified' = 'true', false) AND NOT claims ? 'azp'

@@ -12,8 +12,8 @@ from identity.federation.assertions import is_foreign
 from identity.federation.models import FederatedCredential, federated_key
 from identity.federation.services.exchange import prove_federated, use_foreign
 from identity.models import Agent, AssertionUse, Credential
+from identity.proven import Known, ProvenAgent
 from identity.services.guards import agent_subject
-from identity.services.proven import Known, ProvenAgent
 from identity.tokens.assertions import Claimed, claimed, is_signed_by, verify
 from identity.tokens.errors import client_refusal
 from identity.tokens.requests import ClientProof

@@ -15,8 +15,8 @@ from identity.events import IdentityEvent
 from identity.limits.services import admit_proven, refuse_unproven
 from identity.models import Agent, Grant, TokenBinding, TokenShape
 from identity.policies import agent_standing, check_bounds
+from identity.proven import ForeignToken
 from identity.queries import open_grant
-from identity.services.proven import ForeignToken
 from identity.services.proving import Known, ProvenAgent, mark_used, prove_agent, use_once
 from identity.spent import spend_proof
 from identity.tokens.access import MintedToken, mint

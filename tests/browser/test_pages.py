@@ -8,14 +8,24 @@ import pytest
 
 from approvals.models import Policy
 from identity.models import Agent
+from kernel.clock import now
 from tests.browser.conftest import PHONE, WIDE, Watched
 from tests.builders.console import ENTRY, LARGE_ORDER, ORDER, Installation, commit_everything, decide, make_break, seal_everything
+from tests.builders.federation import BY_NAME, enter, federate, trust
+from tests.builders.webhooks import make_delivery_log
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True, databases=["default", "ledger"])]
 
 # Every rule is checked in these looks and a picture kept; in the others what a theme or a width can change.
 FULL = {"wide-light", "phone-dark"}
 LOOKS = (("wide-light", WIDE, "light"), ("wide-dark", WIDE, "dark"), ("phone-light", PHONE, "light"), ("phone-dark", PHONE, "dark"))
+
+
+def make_federation(installation: Installation, agent: Agent) -> None:
+    """Make an issuer that waits, and one that an agent rests on."""
+    first, second = installation.person("ruth"), installation.person("adele")
+    enter(BY_NAME["aws_sts"], first)
+    federate(agent, trust(BY_NAME["kubernetes"], first, second), BY_NAME["kubernetes"])
 
 
 def pages(installation: Installation) -> Iterator[tuple[str, str, str]]:
@@ -37,11 +47,17 @@ def pages(installation: Installation) -> Iterator[tuple[str, str, str]]:
     yield "tomas", f"/proposals/{large.public_id}/", "proposal-not-mine"
     yield "maria", "/policies/", "policies"
     yield "petra", f"/policies/{Policy.objects.get().public_id}/", "policy"
+    make_federation(installation, agent)
     yield "maria", "/agents/", "agents"
     yield "tomas", f"/agents/{agent.public_id}/", "agent"
     yield "tomas", "/agents/new/", "agent-new"
+    yield "tomas", f"/agents/{agent.public_id}/federated/new/", "agent-federated"
+    yield "adele", "/issuers/", "issuers"
+    yield "ruth", "/issuers/new/", "issuer-new"
     yield "tomas", f"/agents/{agent.public_id}/start/", "agent-start"
     yield "tomas", f"/agents/{agent.public_id}/history/", "agent-history"
+    make_delivery_log(agent, now())
+    yield "tomas", f"/agents/{agent.public_id}/webhooks/", "agent-webhooks"
     yield "tomas", f"/agents/{agent.public_id}/decommission/", "agent-decommission"
     yield "tomas", f"/agents/{agent.public_id}/keys/new/", "agent-key"
     yield "tomas", f"/agents/{agent.public_id}/grants/new/", "agent-tools"

@@ -7,13 +7,13 @@ from datetime import datetime
 from django.db import connection
 from django.db.models import Q
 
+from audit.records import Subject
 from identity.federation.assertions import Presented, presented, verify_presented
 from identity.federation.claims import mismatch
 from identity.federation.fetching import verification_keys
 from identity.federation.kinds import IssuerKind, trust_domain_of
 from identity.federation.models import FederatedCredential, ForeignUse, TrustedIssuer
-from identity.services.guards import agent_subject
-from identity.services.proven import ForeignToken, Known, ProvenAgent
+from identity.proven import ForeignToken, Known, ProvenAgent
 from identity.states import IssuerState
 from identity.tokens.errors import TokenRefused, client_refusal
 from identity.tokens.requests import ClientProof
@@ -43,7 +43,7 @@ def prove_federated(client: ClientProof, known: Known, *, now: datetime) -> Prov
     keys = verification_keys(issuer, algorithm=token.algorithm, key_id=token.key_id, now=now)
     ends_at = verify_presented(token, issuer, keys, now=now)
     found = _credential(token, issuer, client.client_id, now)
-    known.subject = agent_subject(found.agent)
+    known.subject = Subject("agent", found.agent.public_id)
     foreign = ForeignToken(issuer.pk, issuer.public_id, issuer.kind, token.digest, digest(SUBJECT, [issuer.issuer, token.subject]))
     proven = ProvenAgent(found.agent, found.public_id, found.not_after, token.digest.hex(), ends_at, foreign)
     known.actor = proven.actor()
