@@ -11,11 +11,14 @@ ALGORITHMS = " ".join(sorted(frozenset().union(*HEADER_ALGORITHMS.values())))
 
 
 def challenge(resource: Resource = Resource.API, *, scheme: str = BEARER, error: str = "", description: str = "") -> str:
-    """Return the `WWW-Authenticate` value with both schemes, the one that was tried first and with what was wrong."""
-    first = DPOP if scheme == DPOP else BEARER
-    second = BEARER if first == DPOP else DPOP
+    """Return the `WWW-Authenticate` value with both schemes; what was wrong stands at the one that was tried.
+
+    Bearer is always first: one client library reads only a challenge that begins with it, another takes every challenge that begins
+    with DPoP for a request to use a nonce.
+    """
     failure = f', error="{error}", error_description="{description}"' if error else ""
-    return f"{_of(first, resource)}{failure}, {_of(second, resource)}"
+    tried = DPOP if scheme == DPOP else BEARER
+    return ", ".join(_of(item, resource) + (failure if item == tried else "") for item in (BEARER, DPOP))
 
 
 def _of(scheme: str, resource: Resource) -> str:

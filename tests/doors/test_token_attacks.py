@@ -62,7 +62,7 @@ def test_a_plain_token_is_not_taken_as_a_bound_one(world: World) -> None:
         response = Client().get("/api/v1/proposals", headers={"Authorization": f"DPoP {world.mine.token()}"})
 
     refused(response, 401, "token_binding")
-    assert response["WWW-Authenticate"].startswith("DPoP ")
+    assert response["WWW-Authenticate"].startswith("Bearer ")
     assert (traces.changed, traces.outcomes()) == ([], [{"status": "refused", "code": "token_binding"}])
     assert [(event.actor_id, event.subject_id) for event in traces.events] == [("unknown", world.mine.agent.public_id)]
 

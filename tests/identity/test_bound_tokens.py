@@ -197,8 +197,10 @@ def test_a_wrong_proof_is_refused(holder: Holder, name: str) -> None:
     sent = {"Authorization": f"DPoP {token}", "DPoP": attack(holder, public_url(URL), token)}
     response = Client().get(URL, headers=sent)
     assert code_of(response) == code
-    assert response["WWW-Authenticate"].startswith("DPoP ")
-    assert f'error="{"invalid_token" if code == "token_binding" else "invalid_dpop_proof"}"' in response["WWW-Authenticate"]
+    bearer_challenge, bound_challenge = response["WWW-Authenticate"].split(", DPoP ")
+    assert bearer_challenge.startswith("Bearer ")
+    assert "error=" not in bearer_challenge
+    assert f'error="{"invalid_token" if code == "token_binding" else "invalid_dpop_proof"}"' in bound_challenge
     # Whoever holds a token but not its key is nobody; nothing of theirs is remembered but the refusal.
     assert actors("token:refused") == [("agent", "unknown")]
     assert outcomes("token:refused") == [{"status": "refused", "code": code}]
