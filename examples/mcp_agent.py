@@ -11,15 +11,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
-import json
 import logging
-import os
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +25,10 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from examples import DATA
+from examples.intent import COMPANY, COST_CENTRE, REFUSED, TOOL, State, alone, exit_code, payload, summary
 from examples.mcp_auth import gate_auth
 
-COMPANY = "DE01"
-COST_CENTRE = "4010"
-TOOL = "create_purchase_order"
 ATTEMPTS = 10
-DONE, REFUSED, UNDECIDED = 0, 1, 75
-LANDED = {"committed", "logged"}
 # JSON-RPC's own: the request never was a call, so that sending it again changes nothing.
 NEVER_AGAIN = {-32700, -32600, -32601, -32602}
 
@@ -48,39 +40,6 @@ class Refused(Exception):
         """Keep what the gate said."""
         super().__init__(f"{problem.get('code')}: {problem.get('detail')} {problem.get('next_step', '')}".strip())
         self.problem = problem
-
-
-class State:
-    """What this agent intends and what it was told, in a file that outlives it and is never half written."""
-
-    def __init__(self, path: Path) -> None:
-        """Read the file, if there is one."""
-        self.path = path
-        self.known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-    def keep(self, **facts: Any) -> None:
-        """Write facts down; when this returns, they survive a kill and a power cut."""
-        known = self.known | facts
-        new = self.path.with_suffix(".new")
-        with new.open("w", encoding="utf-8") as file:
-            json.dump(known, file, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        # Whoever reads finds the old file or the new one, whole.
-        new.replace(self.path)
-        directory = os.open(self.path.parent, os.O_RDONLY)
-        os.fsync(directory)
-        os.close(directory)
-        self.known = known
-
-
-@contextmanager
-def alone(path: Path) -> Iterator[State]:
-    """Give out the state while no other run of this agent has it; the lock ends with the process, however it ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield State(path)
 
 
 class Gate:
@@ -170,19 +129,6 @@ async def order(gate: Gate, state: State, reference: str, seconds: float) -> dic
     return ended
 
 
-def payload(reference: str) -> dict[str, Any]:
-    """Return what is ordered: decimals and dates are strings."""
-    line = {"item": "P-1007", "quantity": "60", "unit_price": "1.7200"}
-    return {
-        "vendor": "70003",
-        "reference": reference,
-        "ordered_on": "2026-11-23",
-        "cost_centre": COST_CENTRE,
-        "currency": "EUR",
-        "lines": [line],
-    }
-
-
 def main() -> int:
     """Order, say what became of it and exit accordingly."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -202,12 +148,8 @@ def main() -> int:
         except Refused as refusal:
             print(refusal, file=sys.stderr)
             return REFUSED
-    feedback = proposal["feedback"] or {}
-    document = (proposal["outcome"] or {}).get("document") or ""
-    print(" ".join(filter(None, [options.reference, proposal["id"], proposal["status"], document, feedback.get("comment", "")])))
-    if not proposal["is_final"]:
-        return UNDECIDED
-    return DONE if proposal["status"] in LANDED else REFUSED
+    print(summary(options.reference, proposal))
+    return exit_code(proposal)
 
 
 if __name__ == "__main__":

@@ -22,12 +22,13 @@ from identity.queries import active_grant, grants_in_force
 from kernel.canonical import canonical_bytes
 from kernel.clock import now
 from kernel.errors import DomainError, FieldError, NotVisible, ValidationFailed
+from kernel.ids import Prefix
 from kernel.waiting import held_since
 from proposals import documents, queries, services
 from proposals.answers import PAGE_SIZE, own_page, own_proposal, view_of, views_of
 from proposals.body import BATCH_ITEMS_MAX, ProposeBody, ReadBody, parse_key, parse_proposal, parse_read
 from proposals.events import ProposalEvent, ReadEvent
-from proposals.openapi import IDEMPOTENCY_KEY, REPLAYED, problems
+from proposals.openapi import IDEMPOTENCY_KEY, REPLAYED, identifier, problems, whole_number
 from proposals.problems import refuse_and_record
 from proposals.representation import Json, read_view, tool_view
 from proposals.services import Submission
@@ -117,7 +118,11 @@ class ToolRead(AgentView):
 class ReadDetail(AgentView):
     """One read receipt."""
 
-    @extend_schema(operation_id="get_read", responses={200: documents.ReadDocument, **problems(400, 404)})
+    @extend_schema(
+        operation_id="get_read",
+        parameters=[identifier("read_id", Prefix.READ)],
+        responses={200: documents.ReadDocument, **problems(400, 404)},
+    )
     def get(self, request: Request, read_id: str) -> Response:
         """Show a read of the agent's own again, as it was answered then."""
         return Response(read_view(queries.get_read_for(self.principal(request), read_id)))
@@ -153,7 +158,7 @@ class ProposalCollection(AgentView):
             OpenApiParameter("state", str, enum=ProposalState.values, many=True, description="Of the gate; may be repeated"),
             OpenApiParameter("tool", str),
             OpenApiParameter("company", str),
-            OpenApiParameter("limit", int, description=f"1 to {queries.PAGE_SIZE_MAX}, else {PAGE_SIZE}"),
+            whole_number("limit", 1, queries.PAGE_SIZE_MAX, f"{PAGE_SIZE} when left out"),
             OpenApiParameter("cursor", str, description="`next` of the page before"),
         ],
         responses={200: documents.ProposalPage, **problems(400, 422)},
@@ -182,7 +187,10 @@ class ProposalDetail(AgentView):
 
     @extend_schema(
         operation_id="get_proposal",
-        parameters=[OpenApiParameter("wait", int, description=f"Answer when it has changed or is final, after 0 to {WAIT_SECONDS_MAX} s")],
+        parameters=[
+            identifier("proposal_id", Prefix.PROPOSAL),
+            whole_number("wait", 0, WAIT_SECONDS_MAX, "Answer when it has changed or is final, after so many seconds at the latest"),
+        ],
         responses={200: documents.ProposalDocument, **problems(400, 404, 422)},
     )
     def get(self, request: Request, proposal_id: str) -> Response:
@@ -205,6 +213,7 @@ class ProposalWithdraw(AgentView):
     @extend_schema(
         operation_id="withdraw_proposal",
         request=None,
+        parameters=[identifier("proposal_id", Prefix.PROPOSAL)],
         responses={200: documents.ProposalDocument, **problems(400, 404, 409, 413, 415)},
     )
     def post(self, request: Request, proposal_id: str) -> Response:

@@ -7,6 +7,8 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
+from kernel.ids import Prefix
+from proposals.body import KEY_PATTERN
 from proposals.documents import ProblemDocument
 from proposals.problems import PROBLEM_TYPE
 
@@ -28,7 +30,7 @@ EVERYWHERE = (401, 403, 405, 429)
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    {"type": "string", "pattern": f"^{KEY_PATTERN.pattern}$"},
     OpenApiParameter.HEADER,
     required=True,
     description="Made by the agent before it acts; the same key with the same body always gives the same proposal.",
@@ -40,6 +42,18 @@ REPLAYED = OpenApiParameter(
     response=[200],
     description="`true` when this proposal stood under the key already.",
 )
+
+
+def identifier(name: str, prefix: Prefix) -> OpenApiParameter:
+    """Return the parameter of an address that identifies something of this kind."""
+    return OpenApiParameter(
+        name, {"type": "string", "pattern": f"^{prefix.value}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"}, OpenApiParameter.PATH, required=True
+    )
+
+
+def whole_number(name: str, low: int, high: int, description: str) -> OpenApiParameter:
+    """Return a query parameter that is an integer within bounds."""
+    return OpenApiParameter(name, {"type": "integer", "minimum": low, "maximum": high}, description=description)
 
 
 def problems(*statuses: int) -> dict[tuple[int, str], Any]:

@@ -3,7 +3,8 @@
     make clients            # all of them
     make clients ONLY=mcp   # those whose name contains a text
 
-What is printed is read from the gate's database and from what the clients said; exits 1 when one of them did not get there.
+What is printed is read from the gate's database and from what the clients said; exits 1 when one of them did not get there. Then
+schemathesis looks for answers that the OpenAPI document does not know, and the conformance kit at the MCP door.
 """
 
 from __future__ import annotations
@@ -14,24 +15,22 @@ import re
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.paths import PROJECT
-from examples.replay_approvers import PROPOSAL, Approver, form_of
-from tests.clients.environments import FRAMEWORKS, LANGCHAIN, OAUTH, STRANDS, TYPESCRIPT, Environment
+from tests.clients.deciding import COMMENT, PREFIX, REJECTED, someone_decides
+from tests.clients.environments import FRAMEWORKS, KIT, LANGCHAIN, OAUTH, SCHEMATHESIS, STRANDS, TYPESCRIPT, Environment
+from tests.clients.fuzzing import fuzz
+from tests.clients.kills import AGENTS, survive
+from tests.clients.kit import conform
 from tests.journey.installation import RealInstallation
 
 PAGES = PROJECT / "docs" / "clients"
 BLOCK = re.compile(r"```(?:python|js)\n(.*?)```", re.DOTALL)
-PREFIX = "CLIENTS-"
-REJECTED = "-REJECT"
-COMMENT = "Not this month."
 RUN_SECONDS = 240
 
 
@@ -71,6 +70,11 @@ CLIENTS = (
 )
 
 
+# What looks at the doors instead of going through them.
+TOOLS = {"schemathesis": SCHEMATHESIS, "conformance kit": KIT}
+LIMITS = ("COUNTERSIGN_RATE_REFUSED", "COUNTERSIGN_RATE_AGENT", "COUNTERSIGN_RATE_TOOL")
+
+
 @dataclass(frozen=True, slots=True)
 class Agent:
     """A registered agent: its id and the file with its private key."""
@@ -96,22 +100,53 @@ def main() -> int:
     """Build the environments, run the clients, print the table."""
     parser = argparse.ArgumentParser(description="Run every client of docs/clients against a real installation.")
     parser.add_argument("--only", default="", help="only clients whose name contains this")
-    only = parser.parse_args().only.lower()
+    parser.add_argument("--kill", action="store_true", help="instead kill the example agents at many of their lines")
+    options = parser.parse_args()
+    if options.kill:
+        return kill()
+    only = options.only.lower()
     chosen = [client for client in CLIENTS if only in client.name.lower()]
-    for environment in dict.fromkeys(client.environment for client in chosen):
+    tools = {name: environment for name, environment in TOOLS.items() if only in name}
+    for environment in dict.fromkeys([*(client.environment for client in chosen), *tools.values()]):
         environment.build()
-    installation = RealInstallation()
+    # Everybody here comes from one address, and some of them knock wrongly on purpose.
+    installation = RealInstallation(settings=dict.fromkeys(LIMITS, "off"))
+    faults = {}
     print(f"Starting an installation at {installation.address} …", flush=True)
     try:
         installation.start()
-        with tempfile.TemporaryDirectory() as directory, someone_decides(installation):
+        with tempfile.TemporaryDirectory() as directory:
             agents = {kind: _registered(installation, Path(directory), kind) for kind in ("strict", "plain")}
-            outcomes = [_tried(installation, client, agents[client.agent], number) for number, client in enumerate(chosen)]
+            with someone_decides(installation):
+                outcomes = [_tried(installation, client, agents[client.agent], number) for number, client in enumerate(chosen)]
+            if "schemathesis" in tools:
+                print("schemathesis …", flush=True)
+                faults["schemathesis"] = fuzz(installation.address, agents["strict"].public_id, agents["strict"].key)
         installation.stop()
     finally:
         installation.remove()
+    if "conformance kit" in tools:
+        print("conformance kit …", flush=True)
+        faults["conformance kit"] = conform()
     _print(outcomes)
-    return 1 if any(outcome.fault for outcome in outcomes) or not outcomes else 0
+    for name, fault in faults.items():
+        print(f"{name}: {fault or 'nothing found'}")
+    return 1 if any(outcome.fault for outcome in outcomes) or any(faults.values()) or not [*outcomes, *faults] else 0
+
+
+def kill() -> int:
+    """Kill each example agent at every eighth line it executes; return 1 when one of them lost an order or made two."""
+    installation = RealInstallation(settings=dict.fromkeys(LIMITS, "off"))
+    print(f"Starting an installation at {installation.address} …", flush=True)
+    try:
+        installation.start()
+        with someone_decides(installation):
+            faults = [fault for agent in AGENTS for fault in survive(installation, agent, range(1, 300, 8))]
+        installation.stop()
+    finally:
+        installation.remove()
+    print("\n".join(faults) or "Each order stands in the ERP exactly once.")
+    return 1 if faults else 0
 
 
 def _registered(installation: RealInstallation, directory: Path, kind: str) -> Agent:
@@ -120,36 +155,6 @@ def _registered(installation: RealInstallation, directory: Path, kind: str) -> A
     if answer.returncode:
         raise SystemExit(f"The {kind} agent could not be registered:\n{answer.stderr[-2000:]}")
     return Agent(answer.stdout.split()[-1], key)
-
-
-@contextmanager
-def someone_decides(installation: RealInstallation) -> Iterator[None]:
-    """Let a person decide over the console's pages meanwhile, on the orders of the clients only."""
-    is_over = threading.Event()
-    person = Approver(installation.address, "maria", installation.people()["maria"])
-    person.log_in()
-
-    def work() -> None:
-        while not is_over.wait(0.5):
-            for address in dict.fromkeys(PROPOSAL.findall(person.http.get("/inbox/?company=DE01").text)):
-                _decide(person, address)
-
-    with ThreadPoolExecutor(1) as pool:
-        desk = pool.submit(work)
-        yield
-        is_over.set()
-        desk.result()
-
-
-def _decide(person: Approver, address: str) -> None:
-    page = person.http.get(address)
-    form = form_of(page, "/decide/")
-    if PREFIX not in page.text or not form.action:
-        return
-    choice = {"kind": "approve", "reason_code": "", "comment": ""}
-    if REJECTED in page.text:
-        choice = {"kind": "reject", "reason_code": "not_needed", "comment": COMMENT}
-    person.http.post(form.action, data={**form.fields, **choice})
 
 
 def _tried(installation: RealInstallation, client: Client, agent: Agent, number: int) -> Outcome:

@@ -86,3 +86,4 @@ LANGCHAIN = Environment("langchain", ("langchain-mcp-adapters==0.3.2", "langgrap
 OAUTH = Environment("oauth", ("requests_oauth2client==1.8.0",))
 TYPESCRIPT = Environment("typescript", (NODE,), ("@modelcontextprotocol/client@2.4.0",))
 KIT = Environment("conformance", (NODE,), ("@modelcontextprotocol/conformance@0.2.0-alpha.12",))
+SCHEMATHESIS = Environment("schemathesis", ("schemathesis==4.32.5", *AUTH))

@@ -55,6 +55,7 @@ class RealInstallation:
     port: int = field(default_factory=free_port)
     supervisor: subprocess.Popen[bytes] | None = None
     clients: list[AgentClient] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
@@ -66,7 +67,7 @@ class RealInstallation:
         """Return the environment of its processes: this one's, without what belongs to the test run."""
         own = {name: value for name, value in os.environ.items() if name not in FOREIGN and not name.startswith("COUNTERSIGN_")}
         # Static files too: another test process must not see them change.
-        return own | {"COUNTERSIGN_DATA_DIR": str(self.data), "COUNTERSIGN_STATIC_ROOT": str(self.data / "static")}
+        return own | self.settings | {"COUNTERSIGN_DATA_DIR": str(self.data), "COUNTERSIGN_STATIC_ROOT": str(self.data / "static")}
 
     @property
     def log(self) -> Path:
