@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
+from typing import cast
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanProcessor
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from kernel.tracing import SpanKind, TraceParent, use_tracer
@@ -43,9 +45,9 @@ def switch_on(installation: str) -> None:
 
 
 def _exporter() -> SpanExporter:
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-    return OTLPSpanExporter()
+    # Not among what development installs, so the type checker does not know it.
+    module = import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+    return cast("SpanExporter", module.OTLPSpanExporter())
 
 
 def _remote(parent: TraceParent) -> NonRecordingSpan:

@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
-from django.http import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -59,7 +58,7 @@ class AgentView(APIView):
             if "\0" in str(value):
                 raise _unacceptable(name.replace("\0", ""), "it holds a NUL character", "text without it")
 
-    def finalize_response(self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Say on every answer, refusals included, what is left of the quotas."""
         for name, value in self.quota.items():
             response.headers.setdefault(name, value)

@@ -10,7 +10,7 @@ from django.urls import NoReverseMatch, reverse
 
 from identity.models import Agent
 from identity.states import AgentState
-from kernel.display import Moment, Tag, Tone, ago, at, counted
+from kernel.display import Moment, Tag, Tone, ago, at
 from proposals.webhooks.models import WebhookAttempt, WebhookEndpoint, WebhookMessage
 from proposals.webhooks.services.managing import OVERLAP, TEST_KIND
 from proposals.webhooks.states import EndpointState, MessageState
@@ -111,7 +111,7 @@ def _row(message: WebhookMessage, last: WebhookAttempt | None, now: datetime) ->
         proposal_url=_proposal_url(message.proposal),
         state=STATE_TAGS[message.state],
         created=ago(message.created_at, now),
-        attempts=counted(message.attempt_count, "attempt", "attempts"),
+        attempts=str(message.attempt_count),
         last=_answer(last),
         following=(at(message.next_at) if message.next_at > now else "now") if is_pending else "–",
     )
