@@ -82,8 +82,10 @@ class IssuerForm(Refusable):
     def forget(self) -> None:
         """Drop what was pasted, so that the page can't repeat it: it might be a private key by mistake."""
         if self.is_bound:
-            self.data = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
-            self.data.pop("pinned_keys", None)
+            kept: Any = self.data
+            kept = kept.copy()
+            kept.pop("pinned_keys", None)
+            self.data = kept
 
 
 class FederatedForm(Refusable):

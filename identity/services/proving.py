@@ -71,8 +71,9 @@ def use_once(proven: ProvenAgent, *, key_thumbprint: str = "") -> None:
 def mark_used(proven: ProvenAgent, *, now: datetime) -> None:
     """The credential shows when it was last used, to the minute."""
     stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - LAST_USED_RESOLUTION)
-    if proven.foreign is not None:
-        FederatedCredential.objects.filter(stale, pk=federated_key(proven.credential)).update(last_used_at=now)
+    federated = federated_key(proven.credential)
+    if federated is not None:
+        FederatedCredential.objects.filter(stale, pk=federated).update(last_used_at=now)
         return
     Credential.objects.filter(stale, agent=proven.agent, thumbprint=proven.credential).update(last_used_at=now)
 
