@@ -11,7 +11,6 @@ from identity.models import Agent
 from kernel.clock import now
 from tests.browser.conftest import PHONE, WIDE, Watched
 from tests.builders.console import ENTRY, LARGE_ORDER, ORDER, Installation, commit_everything, decide, make_break, seal_everything
-from tests.builders.webhooks import make_delivery_log
 from tests.builders.federation import BY_NAME, enter, federate, trust
 from tests.builders.webhooks import make_delivery_log
 
