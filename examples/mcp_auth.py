@@ -103,7 +103,7 @@ def gate_auth(
     wanted = resource or f"{gate.rstrip('/')}/mcp"
     tokens = Tokens(gate=gate, agent_id=agent_id, key=key, resource=wanted, details=details, is_bound=is_bound)
 
-    class GateAuth(http.Auth):  # type: ignore[name-defined, misc]
+    class GateAuth(http.Auth):  # type: ignore[name-defined]
         requires_request_body = True
         requires_response_body = True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections import Counter
@@ -21,6 +22,9 @@ TAKEN_MIN = 0.05
 def fuzz(address: str, agent_id: str, key: Path) -> str:
     """Run it and return what was wrong, empty when nothing was: no server error, no undocumented answer, and it really got in."""
     with tempfile.TemporaryDirectory() as directory:
+        # Run there: it looks for its hooks where it is started, and leaves its caches there.
+        for name in ("hooks.py", "schemathesis.toml"):
+            shutil.copy(PLACE / name, directory)
         counts = Path(directory) / "answers.json"
         own = {
             "PATH": SCHEMATHESIS.path,
@@ -31,7 +35,7 @@ def fuzz(address: str, agent_id: str, key: Path) -> str:
             "AGENT_KEY": str(key),
             "SCHEMATHESIS_ANSWERS": str(counts),
         }
-        command = [str(SCHEMATHESIS.python.with_name("schemathesis")), "--config-file", str(PLACE / "schemathesis.toml")]
+        command = [str(SCHEMATHESIS.python.with_name("schemathesis")), "--config-file", "schemathesis.toml"]
         command += ["run", f"{address}/api/v1/schema", *os.environ.get("SCHEMATHESIS_OPTIONS", "").split()]
         ended = subprocess.run(command, cwd=directory, env=own, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
         lines = counts.read_text(encoding="ascii").splitlines() if counts.exists() else []
