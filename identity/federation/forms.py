@@ -65,7 +65,7 @@ class IssuerForm(Refusable):
         """Offer the companies the person may speak for."""
         companies = sorted(companies_with(person, Permission.ISSUER_TRUST))
         initial = {"algorithms": ["RS256"], "audience": installation(), "companies": companies if len(companies) == 1 else []}
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, **kwargs | {"initial": initial})
         self.fields["companies"].choices = [(company, company) for company in companies]  # type: ignore[attr-defined]
         self.fields["algorithms"].choices = [(name, name) for name in ALGORITHMS]  # type: ignore[attr-defined]
 
@@ -104,7 +104,7 @@ class FederatedForm(Refusable):
 
     def __init__(self, *args: Any, agent: Agent, today: date, **kwargs: Any) -> None:
         """Offer the issuers the agent can rest on, and half a year."""
-        super().__init__(*args, initial={"not_after": today + timedelta(days=CREDENTIAL_DAYS)}, **kwargs)
+        super().__init__(*args, **kwargs | {"initial": {"not_after": today + timedelta(days=CREDENTIAL_DAYS)}})
         self.issuers = {row.public_id: row for row in issuers_for(agent)}
         choices = [(key, f"{row.name} · {row.get_kind_display()}") for key, row in self.issuers.items()]
         self.fields["issuer"].choices = [("", "Choose an issuer"), *choices]  # type: ignore[attr-defined]

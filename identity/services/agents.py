@@ -242,8 +242,10 @@ def decommission_agent(*, agent_id: UUID, actor: Actor, now: datetime, reason: s
             raise StateConflict(detail=f"{agent.name} is decommissioned already.", data={"state": agent.state})
         agent.credentials.filter(revoked_at__isnull=True).update(revoked_at=now)
         agent.federated_credentials.filter(revoked_at__isnull=True).update(revoked_at=now)
-        for credential in [*credentials, *federated]:
+        for credential in credentials:
             credential.revoked_at = now
+        for subject in federated:
+            subject.revoked_at = now
         for grant in grants:
             advance(grant, GrantState.REVOKED, transitions=GRANT_TRANSITIONS, revoked_at=now)
         advance(
@@ -261,7 +263,7 @@ def decommission_agent(*, agent_id: UUID, actor: Actor, now: datetime, reason: s
             now=now,
             outcome={
                 "state": agent.state,
-                "credentials": [credential.public_id for credential in [*credentials, *federated]],
+                "credentials": [row.public_id for row in credentials] + [row.public_id for row in federated],
                 "grants": [grant.public_id for grant in grants],
             },
             payload={"reason": reason} if reason else None,

@@ -42,6 +42,11 @@ GOOGLE_POOL = "agents.global.org-123456789012.system.id.goog"
 @lru_cache
 def key_for(algorithm: str) -> Key:
     """Return the issuers' key for this algorithm; one for all tests, because RSA keys are slow to make."""
+    return new_key(algorithm)
+
+
+def new_key(algorithm: str) -> Key:
+    """Return a new key for this algorithm, called k1."""
     if algorithm.startswith(("RS", "PS")):
         return RSAKey.generate_key(2048, {"kid": "k1"})
     if algorithm == "EdDSA":

@@ -167,7 +167,9 @@ def test_what_no_credential_may_rest_on(agent: Agent, bob: User, ruth: User, sha
 
 def test_claims_are_plain_values(agent: Agent, bob: User, ruth: User) -> None:
     issuer = trust(SPIFFE, bob, ruth)
-    for claims in ({"a": ["b"]}, {"a": None}, {"a": {}}, {"": "x"}, {str(n): "x" for n in range(21)}, {"aud": "x"}, {"a": "x" * 501}):
+    many: dict[str, Any] = {str(number): "x" for number in range(21)}
+    unusable: list[dict[str, Any]] = [{"a": ["b"]}, {"a": None}, {"a": {}}, {"": "x"}, many, {"aud": "x"}, {"a": "x" * 501}]
+    for claims in unusable:
         with pytest.raises(ValidationFailed):
             federate(agent, issuer, SPIFFE, claims=claims)
 
@@ -189,7 +191,8 @@ def test_what_is_trusted_does_not_change_even_by_sql(agent: Agent, bob: User, ru
     for change in ({"pinned_keys": [{"kty": "EC"}]}, {"audience": "x"}, {"activated_by": bob}, {"state": "proposed"}):
         with pytest.raises(DatabaseError), transaction.atomic():
             TrustedIssuer.objects.filter(pk=issuer.pk).update(**change)
-    for other in ({"subject": "x"}, {"claims": {}}, {"not_after": now()}):
+    others: list[dict[str, Any]] = [{"subject": "x"}, {"claims": {}}, {"not_after": now()}]
+    for other in others:
         with pytest.raises(DatabaseError), transaction.atomic():
             FederatedCredential.objects.filter(pk=credential.pk).update(**other)
     for row in (credential, issuer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q
@@ -99,7 +100,7 @@ def _credential(token: Presented, issuer: TrustedIssuer, client_id: str, now: da
     return fitting[0]
 
 
-def _named(client_id: str) -> object:
+def _named(client_id: str) -> UUID:
     try:
         return decode(Prefix.AGENT, client_id)
     except InvalidIdentifier as error:
