@@ -46,7 +46,10 @@ class ProposeBody(Body):
     reads: list[Identifier] = Field(default_factory=list, max_length=READS_MAX, description="Read receipts this write rests on")
     rationale: str = Field(default="", max_length=RATIONALE_LENGTH_MAX, description="Why; shown as written by the agent")
     on_behalf_of: str | None = Field(
-        default=None, min_length=1, max_length=150, description="Username or id of the person who asked, one the agent is registered to act for; may then not decide"
+        default=None,
+        min_length=1,
+        max_length=150,
+        description="Username or id of the person who asked, one the agent is registered to act for; may then not decide",
     )
     supersedes: Identifier | None = Field(default=None, description="The proposal that this one revises")
     expires_in_seconds: int | None = Field(default=None, description="Shorter life than the installation's")
