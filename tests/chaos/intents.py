@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ledger.models import Customer
@@ -35,12 +35,13 @@ def any_intent(chance: random.Random) -> Json:
     tool = chance.choices(
         ("create_purchase_order", "post_journal_entry", "release_inventory", "update_customer"), weights=(55, 20, 17, 8), k=1
     )[0]
-    payload = {
+    makers: dict[str, Callable[[random.Random], Json]] = {
         "create_purchase_order": _order,
         "post_journal_entry": _entry,
         "release_inventory": _release,
-        "update_customer": lambda random_source: _customer_change(random_source, company),
-    }[tool](chance)
+        "update_customer": lambda source: _customer_change(source, company),
+    }
+    payload = makers[tool](chance)
     return {"tool": tool, "company": company, "payload": payload}
 
 
@@ -76,15 +77,14 @@ def _customer_change(chance: random.Random, company: str) -> Json:
 
 
 def _invalid(chance: random.Random) -> Json:
-    return chance.choice(
-        [
-            lambda: ledger.order(vendor="nobody"),
-            lambda: ledger.order(vendor="V2"),
-            lambda: ledger.order(ordered_on=ledger.CLOSED_DAY),
-            lambda: ledger.order(lines=(("I1", "-1", "5.00"),)),
-            lambda: ledger.order(unheard_of="field"),
-        ]
-    )()
+    refused: list[Callable[[], Json]] = [
+        lambda: ledger.order(vendor="nobody"),
+        lambda: ledger.order(vendor="V2"),
+        lambda: ledger.order(ordered_on=ledger.CLOSED_DAY),
+        lambda: ledger.order(lines=(("I1", "-1", "5.00"),)),
+        lambda: ledger.order(unheard_of="field"),
+    ]
+    return chance.choice(refused)()
 
 
 def other_payload(body: Mapping[str, Any]) -> Json:

@@ -49,7 +49,7 @@ def patch_crash_points() -> None:
     import commits.crash_points
     from commits.crash_points import CrashPoint
 
-    kinds = {point: FaultKind(f"kill_{point}") for point in CrashPoint if point is not CrashPoint.AFTER_SEND}
+    kinds: dict[CrashPoint, FaultKind] = {point: FaultKind(f"kill_{point}") for point in CrashPoint if point is not CrashPoint.AFTER_SEND}
     # Where the engine says "after send", the ERP has committed.
     kinds[CrashPoint.AFTER_SEND] = FaultKind.KILL_AFTER_ERP_COMMIT
 
@@ -87,7 +87,7 @@ def patch_ledger() -> None:
     """Die while the ERP has the request and has not committed."""
     from ledger.services import batch
 
-    store = batch.store
+    store = vars(batch)["store"]
 
     @wraps(store)
     def dying_store(*arguments: Any, **values: Any) -> None:
@@ -184,7 +184,7 @@ def patch_sealer() -> None:
     class DyingFrontier:
         objects = DyingManager()
 
-    sealer_rows = sealer.FrontierRow
+    sealer_rows = vars(sealer)["FrontierRow"]
     patch(sealer, "FrontierRow", DyingFrontier)
 
 
