@@ -22,4 +22,5 @@ def conform() -> str:
     print(f"  {lines[-1] if lines else ended.stderr[-500:]}")
     # A skipped scenario is one that nobody looked at.
     is_whole = not ended.returncode and lines and "skipped" not in lines[-1]
-    return "" if is_whole else (ended.stdout + ended.stderr)[-4000:]
+    # The first failure is the one to read.
+    return "" if is_whole else f"{ended.stdout[:6000]}\n…\n{ended.stdout[-1500:]}{ended.stderr[-1500:]}"
