@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.contrib.contenttypes.models import ContentType
 from django.db import connections, transaction
 from psycopg import sql
 
 ALIASES = ("default", "ledger")
-# Columns that the database computes are not copied; a table without rows needs no copy.
+# What migrations fill is left alone, and the log that points there: Django keeps the content types' numbers in memory. Columns that the
+# database computes are not copied; a table without rows needs no copy.
 COLUMNS = """
     SELECT table_name, array_agg(column_name::text ORDER BY ordinal_position)
     FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
-    WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND is_generated = 'NEVER' AND table_name <> 'django_migrations'
+    WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND is_generated = 'NEVER'
+        AND table_name NOT IN ('django_migrations', 'django_content_type', 'auth_permission', 'django_admin_log')
     GROUP BY table_name
 """
 SEQUENCES = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL"
@@ -73,4 +74,3 @@ def put_back(snapshot: Snapshot) -> None:
             for name, value in snapshot.sequences[alias]:
                 cursor.execute("SELECT setval(%s::regclass, %s)", [f'"{name}"', value])
             cursor.execute("SET LOCAL session_replication_role = origin")
-    ContentType.objects.clear_cache()

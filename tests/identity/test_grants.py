@@ -223,7 +223,7 @@ def test_the_database_neither_deletes_nor_revives_a_grant(alice: User, agent: Ag
 
 
 def test_everybody_who_had_a_hand_in_the_agent_is_excluded(alice: User, bob: User) -> None:
-    sponsor, asked, editor = make_user("sponsor"), make_user("asked"), make_user("editor", ["administrator"])
+    sponsor, asked, editor = make_user("sponsor", ["auditor"]), make_user("asked"), make_user("editor", ["administrator"])
     agent, key = make_agent(alice, sponsor=sponsor), make_key()
     make_credential(agent, key)
     grant = services.issue_grant(agent_id=agent.pk, tool=TOOL, terms=terms(), actor=actor(bob), now=now())

@@ -26,6 +26,7 @@ MATRIX = {
     "policy:activate":        "-  x  -  -  -  -",
     "agent:read":             "x  x  x  x  x  x",
     "agent:manage":           "-  -  x  -  -  x",
+    "issuer:trust":           "-  x  -  -  -  x",
     "commit:read":            "x  x  x  x  x  x",
     "commit:operate":         "-  -  -  x  -  -",
     "reconciliation:read":    "-  x  -  x  x  -",
