@@ -27,10 +27,12 @@ def someone_decides(installation: RealInstallation) -> Iterator[None]:
             for address in dict.fromkeys(PROPOSAL.findall(person.http.get("/inbox/?company=DE01").text)):
                 _decide(person, address)
 
-    with ThreadPoolExecutor(1) as pool:
+    with person.http, ThreadPoolExecutor(1) as pool:
         desk = pool.submit(work)
-        yield
-        is_over.set()
+        try:
+            yield
+        finally:
+            is_over.set()
         desk.result()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
-ORDERS, VENDORS, ITEMS = 40, 5, 12
+ORDERS, VENDORS, ITEMS = 28, 5, 12
 LARGE_EVERY, REJECTED_EVERY = 7, 9
 CENT = Decimal("0.01")
 TWO_APPROVERS_ABOVE = Decimal(25_000)

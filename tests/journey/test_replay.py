@@ -37,11 +37,10 @@ class Killer(threading.Thread):
 
     def run(self) -> None:
         for count, victim in (
-            (6, "worker"),
-            (12, "replay_purchase_orders"),
-            (18, "replay_approvers"),
-            (26, "worker"),
-            (32, "replay_purchase_orders"),
+            (4, "worker"),
+            (8, "replay_purchase_orders"),
+            (12, "replay_approvers"),
+            (16, "worker"),
         ):
             while self._proposals() < count:
                 if not self.replay.is_running():
