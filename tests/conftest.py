@@ -52,3 +52,11 @@ def _flush_append_only_tables() -> None:
     from tests.builders.audit import permit_flush
 
     permit_flush()
+
+
+@pytest.fixture(autouse=True)
+def _forget_content_types() -> None:
+    """Let nobody use numbers of content types that a test before kept in memory: the flush between tests gives them new ones."""
+    from django.contrib.contenttypes.models import ContentType
+
+    ContentType.objects.clear_cache()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from examples.replay_approvers import PROPOSAL, Approver, form_of
 from tests.journey.installation import RealInstallation
@@ -27,7 +27,7 @@ def someone_decides(installation: RealInstallation) -> Iterator[None]:
             for address in dict.fromkeys(PROPOSAL.findall(person.http.get("/inbox/?company=DE01").text)):
                 _decide(person, address)
 
-    with person.http, ThreadPoolExecutor(1) as pool:
+    with closing(person.http), ThreadPoolExecutor(1) as pool:
         desk = pool.submit(work)
         try:
             yield
