@@ -6,21 +6,18 @@ nothing without the key it is bound to (DPoP, RFC 9449). Each proof covers the b
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-import uuid
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
-from joserfc import jwt
 from joserfc.jwk import ECKey
 
-ASSERTION_SECONDS = 60
+from examples.mcp_auth import assertion, proof
+
 RENEW_BEFORE_SECONDS = 30
 RETRIES = 10
 RETRY_STATUSES = {409, 429, 500, 502, 503, 504}
@@ -47,24 +44,10 @@ class ProofOfPossession(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send the request with a proof of its own: a proof is good for one."""
-        claims = {
-            "jti": str(uuid.uuid4()),
-            "htm": request.method,
-            "htu": str(request.url.copy_with(query=None, fragment=None)),
-            "iat": int(time.time()),
-            "content_digest": digest(request.content),
-        }
+        request.headers["DPoP"] = proof(self.key, request.method, str(request.url), request.content, token=self.token)
         if self.token:
-            claims["ath"] = digest(self.token.encode())
             request.headers["Authorization"] = f"DPoP {self.token}"
-        header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": self.key.as_dict(private=False)}
-        request.headers["DPoP"] = jwt.encode(header, claims, self.key)
         yield request
-
-
-def digest(content: bytes) -> str:
-    """Return the SHA-256 as base64url without padding."""
-    return urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
 
 
 @dataclass(slots=True)
@@ -98,7 +81,7 @@ class AgentClient:
                 "data": {
                     "grant_type": "client_credentials",
                     "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-                    "client_assertion": self._assertion(),
+                    "client_assertion": assertion(self.agent_id, self.key, f"{self.base_url}/oauth/token"),
                     "authorization_details": json.dumps(details),
                 }
             }
@@ -106,18 +89,6 @@ class AgentClient:
         answer = self._send("POST", "/oauth/token", request)
         self._tokens[action, tool, company] = (answer["access_token"], time.time() + int(answer["expires_in"]))
         return str(answer["access_token"])
-
-    def _assertion(self) -> str:
-        now = int(time.time())
-        claims = {
-            "iss": self.agent_id,
-            "sub": self.agent_id,
-            "aud": f"{self.base_url}/oauth/token",
-            "iat": now,
-            "exp": now + ASSERTION_SECONDS,
-            "jti": str(uuid.uuid4()),
-        }
-        return str(jwt.encode({"alg": "ES256", "kid": self.key.thumbprint()}, claims, self.key))
 
     def read(self, tool: str, company: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return a read receipt: read_id, as_of, result, digest."""

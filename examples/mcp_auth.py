@@ -50,14 +50,11 @@ class Tokens:
 
     def form(self) -> dict[str, str]:
         """Return a token request with a new assertion: one is good for one request, even when its answer was lost."""
-        now = int(time.time())
-        claims = {"iss": self.agent_id, "sub": self.agent_id, "aud": self.endpoint, "iat": now, "exp": now + ASSERTION_SECONDS}
-        assertion = jwt.encode({"alg": "ES256", "kid": self.key.thumbprint()}, claims | {"jti": str(uuid.uuid4())}, self.key)
         details = {"authorization_details": json.dumps(self.details)} if self.details else {}
         return {
             "grant_type": "client_credentials",
             "client_assertion_type": ASSERTION_TYPE,
-            "client_assertion": assertion,
+            "client_assertion": assertion(self.agent_id, self.key, self.endpoint),
             "resource": self.resource,
         } | details
 
@@ -70,18 +67,23 @@ class Tokens:
         """Return the headers that present the token; for a bound one with a proof for exactly this request."""
         if self.proof_key is None:
             return {"Authorization": f"Bearer {token}"} if token else {}
-        claims = {
-            "jti": str(uuid.uuid4()),
-            "htm": method,
-            "htu": url.partition("?")[0],
-            "iat": int(time.time()),
-            "content_digest": digest(body),
-        }
-        if token:
-            claims["ath"] = digest(token.encode())
-        header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": self.proof_key.as_dict(private=False)}
-        proof = {"DPoP": jwt.encode(header, claims, self.proof_key)}
-        return proof | ({"Authorization": f"DPoP {token}"} if token else {})
+        shown = {"DPoP": proof(self.proof_key, method, url, body, token=token)}
+        return shown | ({"Authorization": f"DPoP {token}"} if token else {})
+
+
+def assertion(agent_id: str, key: ECKey, audience: str) -> str:
+    """Return what proves once to the token endpoint that the agent holds its registered key (RFC 7523)."""
+    now = int(time.time())
+    claims = {"iss": agent_id, "sub": agent_id, "aud": audience, "iat": now, "exp": now + ASSERTION_SECONDS, "jti": str(uuid.uuid4())}
+    return str(jwt.encode({"alg": "ES256", "kid": key.thumbprint()}, claims, key))
+
+
+def proof(key: ECKey, method: str, url: str, body: bytes, *, token: str = "") -> str:
+    """Return what shows, for exactly this request, that its sender holds the key a token is, or is to be, bound to (RFC 9449)."""
+    claims = {"jti": str(uuid.uuid4()), "htm": method, "htu": url.partition("?")[0], "iat": int(time.time()), "content_digest": digest(body)}
+    if token:
+        claims["ath"] = digest(token.encode())
+    return str(jwt.encode({"typ": "dpop+jwt", "alg": "ES256", "jwk": key.as_dict(private=False)}, claims, key))
 
 
 def digest(content: bytes) -> str:
