@@ -80,7 +80,8 @@ def assertion(agent_id: str, key: ECKey, audience: str) -> str:
 
 def proof(key: ECKey, method: str, url: str, body: bytes, *, token: str = "") -> str:
     """Return what shows, for exactly this request, that its sender holds the key a token is, or is to be, bound to (RFC 9449)."""
-    claims = {"jti": str(uuid.uuid4()), "htm": method, "htu": url.partition("?")[0], "iat": int(time.time()), "content_digest": digest(body)}
+    address, now = url.partition("?")[0], int(time.time())
+    claims = {"jti": str(uuid.uuid4()), "htm": method, "htu": address, "iat": now, "content_digest": digest(body)}
     if token:
         claims["ath"] = digest(token.encode())
     return str(jwt.encode({"typ": "dpop+jwt", "alg": "ES256", "jwk": key.as_dict(private=False)}, claims, key))
