@@ -14,7 +14,7 @@ from tests.builders.gateway import FaultyConnector
 from tests.reconciliation.builders import alter, committed, kinds, reconcile, reverse_outside, write_past_the_gate
 
 pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
-LATER = clock_now() + timedelta(minutes=5)
+AHEAD = timedelta(minutes=5)
 
 
 def landed_as(gate: Gate, **altered: object) -> str:
@@ -68,7 +68,7 @@ def reversed_outside(gate: Gate) -> str:
 
 def recorded_late(gate: Gate) -> str:
     _, document = committed(gate)
-    as_owner("UPDATE ledger_purchaseorder SET recorded_at = %s WHERE number = %s", [LATER, document], using="ledger")
+    as_owner("UPDATE ledger_purchaseorder SET recorded_at = %s WHERE number = %s", [clock_now() + AHEAD, document], using="ledger")
     return document
 
 
@@ -150,7 +150,7 @@ def test_late_landing_is_resolved_by_the_next_run(gate: Gate) -> None:
     reconcile()
     from reconciliation import services
 
-    done = services.reconcile(company="DE01", now=LATER + timedelta(minutes=1))
+    done = services.reconcile(company="DE01", now=clock_now() + AHEAD)
     assert (done.break_count, done.matched_count, Break.objects.get().state) == (0, 1, "resolved")
 
 
