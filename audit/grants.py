@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 RECORDED = ("audit_event", "audit_eventpayload")
-SEALED = ("audit_seal", "audit_frontier", "audit_checkpoint")
+SEALED = ("audit_seal", "audit_frontier", "audit_checkpoint", "audit_export")
 ROLE_PATTERN = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
 
 

@@ -6,6 +6,8 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 
+from kernel.ids import new_id
+
 
 class CurrentTransaction(models.Func):
     """The id of the inserting transaction, 64 bits wide, so that it never wraps around."""
@@ -126,3 +128,35 @@ class Checkpoint(models.Model):
     def __str__(self) -> str:
         """Return the size, for logs."""
         return f"checkpoint at {self.size}"
+
+
+class Export(models.Model):
+    """One attempt to bring a checkpoint to a place outside the database, and what came of it; a success ends the attempts."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    exporter = models.CharField(max_length=100)
+    size = models.BigIntegerField()
+    attempted_at = models.DateTimeField()
+    is_done = models.BooleanField()
+    place = models.CharField(max_length=1000, blank=True, help_text="Where the checkpoint can be found")
+    detail = models.CharField(max_length=1000, blank=True, help_text="Why it did not get there")
+    answer = models.BinaryField(default=bytes, help_text="What the other side gave back: cosignatures, a time-stamp")
+
+    class Meta:
+        """A checkpoint arrives once at each place."""
+
+        constraints = [
+            models.UniqueConstraint(fields=["exporter", "size"], condition=models.Q(is_done=True), name="audit_export_arrives_once"),
+            models.CheckConstraint(
+                name="audit_export_says_what_became_of_it",
+                condition=models.Q(is_done=True, detail="") | (models.Q(is_done=False) & ~models.Q(detail="")),
+            ),
+        ]
+        indexes = [
+            # The last attempts of one exporter: ids are made in the order of time.
+            models.Index(fields=["exporter", "-id"], name="audit_export_newest"),
+        ]
+
+    def __str__(self) -> str:
+        """Return what went where, for logs."""
+        return f"{self.exporter} of checkpoint {self.size}"
