@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
+import functools
 import hashlib
 import hmac
 import io
@@ -32,12 +33,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 EVENT_SCHEMA = "countersign.audit.event/1"
 BUNDLE_SCHEMA = "countersign.bundle/1"
 MANIFEST_SCHEMA = "countersign.manifest/1"
 TRUST_SCHEMA = "countersign.trust/1"
+TOMBSTONE_SCHEMA = "countersign.tombstone/1"
+SHREDDED_KIND = "retention:shredded"
 MANIFEST_TYPE = "application/vnd.countersign.manifest+json"
 TLOG_PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 ACTION_PURPOSE = "countersign.action/1"
@@ -124,6 +127,37 @@ def is_included(leaf: bytes, *, index: int, size: int, path: Sequence[bytes], ro
         position >>= 1
         last >>= 1
     return last == 0 and node == root
+
+
+def is_consistent(*, old_size: int, old_root: bytes, size: int, root: bytes, path: Sequence[bytes]) -> bool:
+    """Tell whether `path` proves that the tree of `size` leaves begins with that of `old_size` leaves (RFC 9162, 2.1.4.2).
+
+    The empty tree is the beginning of every tree; equal sizes must have equal roots; both are proved by no path at all.
+    """
+    if old_size == size or old_size == 0:
+        return not path and (old_root == root if old_size == size else old_root == Frontier().root())
+    if not 0 < old_size < size or not path:
+        return False
+    # A perfect old tree is itself the first node of the path, and is not repeated there.
+    nodes = list(path) if old_size & (old_size - 1) else [old_root, *path]
+    position, last = old_size - 1, size - 1
+    while position & 1:
+        position >>= 1
+        last >>= 1
+    old, new = nodes[0], nodes[0]
+    for node in nodes[1:]:
+        if last == 0:
+            return False
+        if position & 1 or position == last:
+            old, new = node_hash(node, old), node_hash(node, new)
+            while position and not position & 1:
+                position >>= 1
+                last >>= 1
+        else:
+            new = node_hash(new, node)
+        position >>= 1
+        last >>= 1
+    return last == 0 and old == old_root and new == root
 
 
 # --- Ed25519 (RFC 8032), verification only ----------------------------------------------------------------------------------
@@ -224,20 +258,26 @@ def encode_base64(value: bytes) -> str:
     return base64.b64encode(value).decode("ascii")
 
 
+# What a key of C2SP signs: notes as they are, or checkpoints with the instant at which a witness saw them.
+NOTE_ALGORITHM, COSIGNATURE_ALGORITHM = 1, 4
+
+
 @dataclass(frozen=True)
 class VerifyingKey:
-    """An Ed25519 public key under a name, written as a C2SP vkey: `name+keyid+base64(0x01 ‖ key)`."""
+    """An Ed25519 public key under a name, written as a C2SP vkey: `name+keyid+base64(algorithm ‖ key)`."""
 
     name: str
     public: bytes
     key_id: bytes
+    algorithm: int = NOTE_ALGORITHM
 
     @classmethod
-    def named(cls, name: str, public: bytes) -> VerifyingKey:
-        """Return the key under `name`; the key id follows from both."""
+    def named(cls, name: str, public: bytes, algorithm: int = NOTE_ALGORITHM) -> VerifyingKey:
+        """Return the key under `name`; the key id follows from name, algorithm and key."""
         if not name or "+" in name or len(name.split()) != 1:
             raise Malformed(f"{name!r} can't name a key")
-        return cls(name, public, hashlib.sha256(name.encode("utf-8") + b"\n\x01" + public).digest()[:4])
+        key_id = hashlib.sha256(name.encode("utf-8") + b"\n" + bytes([algorithm]) + public).digest()[:4]
+        return cls(name, public, key_id, algorithm)
 
     @classmethod
     def parse(cls, text: str) -> VerifyingKey:
@@ -246,9 +286,9 @@ class VerifyingKey:
         if len(parts) != 3:
             raise Malformed(f"not a vkey: {text[:60]!r}")
         encoded = decode_base64(parts[2])
-        if len(encoded) != 33 or encoded[0] != 1:
+        if len(encoded) != 33 or encoded[0] not in {NOTE_ALGORITHM, COSIGNATURE_ALGORITHM}:
             raise Malformed("the vkey does not hold an Ed25519 key")
-        key = cls.named(parts[0], encoded[1:])
+        key = cls.named(parts[0], encoded[1:], encoded[0])
         if key.key_id.hex() != parts[1]:
             raise Malformed("the vkey's id does not belong to its name and key")
         return key
@@ -256,7 +296,7 @@ class VerifyingKey:
     @property
     def text(self) -> str:
         """Return the vkey."""
-        encoded = encode_base64(b"\x01" + self.public)
+        encoded = encode_base64(bytes([self.algorithm]) + self.public)
         return f"{self.name}+{self.key_id.hex()}+{encoded}"
 
 
@@ -297,10 +337,30 @@ class Checkpoint:
 
     def is_signed_by(self, key: VerifyingKey, check: SignatureCheck = is_signed) -> bool:
         """Tell whether the note carries a signature by `key` that verifies."""
-        return any(
+        return key.algorithm == NOTE_ALGORITHM and any(
             name == key.name and key_id == key.key_id and check(key.public, self.body, signature)
             for name, key_id, signature in self.signatures
         )
+
+    def is_signed_by_another(self, key: VerifyingKey) -> bool:
+        """Tell whether the note is signed in the name of `key`, but never by that key."""
+        ids = {key_id for name, key_id, _ in self.signatures if name == key.name}
+        return bool(ids) and key.key_id not in ids
+
+    def cosigned_at(self, key: VerifyingKey, check: SignatureCheck = is_signed) -> int | None:
+        """Return when the witness with `key` last saw the checkpoint, in seconds since 1970; None when it did not sign it."""
+        found = [
+            int.from_bytes(signature[:8], "big")
+            for name, key_id, signature in self.signatures
+            if name == key.name and key_id == key.key_id and len(signature) == 72 and key.algorithm == COSIGNATURE_ALGORITHM
+            and check(key.public, cosignature_message(self.body, int.from_bytes(signature[:8], "big")), signature[8:])
+        ]  # fmt: skip
+        return max(found, default=None)
+
+
+def cosignature_message(body: bytes, seconds: int) -> bytes:
+    """Return what a witness signs: that it saw this checkpoint at that instant (C2SP tlog-cosignature, cosignature/v1)."""
+    return b"cosignature/v1\ntime %d\n%b" % (seconds, body)
 
 
 def checkpoint_body(origin: str, size: int, root: bytes) -> bytes:
@@ -449,6 +509,7 @@ class ChainRow:
     salt: bytes | None = None
     payload: bytes | None = None
     is_payload_encrypted: bool = False
+    is_payload_shredded: bool = False
 
 
 RECORD_COLUMNS = {
@@ -585,6 +646,8 @@ class ChainVerifier:
         commitment = record.get("payload_commitment", "")
         if not commitment and row.salt is None:
             return
+        if row.is_payload_shredded:
+            return
         if row.salt is None or row.payload is None:
             self.findings.problem("payload_missing", where, f"The payload of {row.event_id} at {where} is missing.")
         elif not row.is_payload_encrypted and payload_commitment(row.salt, row.payload) != commitment:
@@ -623,11 +686,194 @@ def check_columns(findings: Findings, where: str, record: Mapping[str, Any], col
             )
 
 
+# --- Passkeys: a decision signed over its digest (WebAuthn assertion), verification only ----------------------------------------
+
+PASSKEY_TAG = b"countersign/decision/v1\0"
+DECISION_PURPOSE = "countersign.decision/1"
+_P256 = 2**256 - 2**224 + 2**192 + 2**96 - 1
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_P256_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+_P256_BASE = (
+    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
+)
+_Affine = tuple[int, int]
+_RSA_SHA256_PREFIX = bytes.fromhex("3031300d060960864801650304020105000420")
+
+
+def passkey_challenge(digest: bytes, nonce: bytes) -> bytes:
+    """Return what the passkey signs: SHA-256 over a tag, the decision's digest and a nonce, 32 bytes each."""
+    if len(digest) != 32 or len(nonce) != 32:
+        raise Malformed("digest and nonce have 32 bytes")
+    return hashlib.sha256(PASSKEY_TAG + digest + nonce).digest()
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """One passkey signature as it was received, with what it was asked for."""
+
+    digest: bytes
+    nonce: bytes
+    client_data: bytes
+    authenticator_data: bytes
+    signature: bytes
+    public_key: bytes
+    rp_id: str
+    origin: str
+
+
+def passkey_problems(assertion: Assertion) -> list[str]:
+    """Return what does not hold about a signature, in sentences; empty when it holds.
+
+    Raises Malformed for bytes that are no assertion, and Uncheckable when the key is of a kind that this file can't compute with.
+    """
+    try:
+        client = json.loads(assertion.client_data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise Malformed("the client data is not JSON") from error
+    if not isinstance(client, dict) or len(assertion.authenticator_data) < 37:
+        raise Malformed("the client data or the authenticator data is cut short")
+    challenge = base64.urlsafe_b64encode(passkey_challenge(assertion.digest, assertion.nonce)).decode("ascii").rstrip("=")
+    flags = assertion.authenticator_data[32]
+    expected = [
+        (client.get("type") == "webauthn.get", "It is not the signature of a sign-in ceremony."),
+        (client.get("challenge") == challenge, "It signs another digest or another nonce."),
+        (client.get("origin") == assertion.origin, "It was made for another origin."),
+        (client.get("crossOrigin", False) is False, "It was made inside a page of another origin."),
+        (
+            assertion.authenticator_data[:32] == hashlib.sha256(assertion.rp_id.encode("utf-8")).digest(),
+            "It was made for another relying party.",
+        ),
+        (bool(flags & 0x01), "Nobody was present."),
+        (bool(flags & 0x04), "The person was not verified."),
+    ]
+    problems = [sentence for holds, sentence in expected if not holds]
+    signed = assertion.authenticator_data + hashlib.sha256(assertion.client_data).digest()
+    if not is_signed_by_cose_key(assertion.public_key, signed, assertion.signature):
+        problems.append("The signature is not the key's.")
+    return problems
+
+
+class Uncheckable(ValueError):
+    """The key's algorithm is not one that Python's standard library can compute with in reasonable length."""
+
+
+def is_signed_by_cose_key(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Tell whether the signature is the COSE key's: ES256, EdDSA with Ed25519, RS256. Raises Malformed and Uncheckable."""
+    key, rest = _read_cbor(public_key, 0, 0)
+    if rest != len(public_key) or not isinstance(key, dict):
+        raise Malformed("the key is not one COSE key")
+    algorithm = key.get(3)
+    parts = {name: key.get(name) for name in (-1, -2, -3)}
+    if algorithm == -7 and parts[-1] == 1 and isinstance(parts[-2], bytes) and isinstance(parts[-3], bytes):
+        point = int.from_bytes(parts[-2], "big"), int.from_bytes(parts[-3], "big")
+        return _is_es256(point, hashlib.sha256(message).digest(), signature)
+    if algorithm == -8 and parts[-1] == 6 and isinstance(parts[-2], bytes):
+        return is_signed(parts[-2], message, signature)
+    if algorithm == -257 and isinstance(parts[-1], bytes) and isinstance(parts[-2], bytes):
+        return _is_rs256(int.from_bytes(parts[-1], "big"), int.from_bytes(parts[-2], "big"), message, signature)
+    raise Uncheckable(f"a key of algorithm {algorithm}")
+
+
+def _is_rs256(modulus: int, exponent: int, message: bytes, signature: bytes) -> bool:
+    length = (modulus.bit_length() + 7) // 8
+    if length < 128 or len(signature) != length:
+        return False
+    tail = _RSA_SHA256_PREFIX + hashlib.sha256(message).digest()
+    expected = b"\x00\x01" + b"\xff" * (length - len(tail) - 3) + b"\x00" + tail
+    return hmac.compare_digest(pow(int.from_bytes(signature, "big"), exponent, modulus).to_bytes(length, "big"), expected)
+
+
+def _is_es256(point: tuple[int, int], hashed: bytes, signature: bytes) -> bool:
+    x, y = point
+    numbers = _der_numbers(signature)
+    if numbers is None or not (x < _P256 and y < _P256) or (y * y - (x * x * x - 3 * x + _P256_B)) % _P256:
+        return False
+    r, s = numbers
+    if not (0 < r < _P256_ORDER and 0 < s < _P256_ORDER):
+        return False
+    inverse = pow(s, -1, _P256_ORDER)
+    first = _p256_times(int.from_bytes(hashed, "big") * inverse % _P256_ORDER, _P256_BASE)
+    second = _p256_times(r * inverse % _P256_ORDER, point)
+    total = _p256_add(first, second)
+    return total is not None and total[0] % _P256_ORDER == r
+
+
+def _p256_add(first: _Affine | None, second: _Affine | None) -> _Affine | None:
+    if first is None or second is None:
+        return second if first is None else first
+    if first[0] == second[0] and (first[1] + second[1]) % _P256 == 0:
+        return None
+    if first == second:
+        slope = (3 * first[0] * first[0] - 3) * pow(2 * first[1], -1, _P256) % _P256
+    else:
+        slope = (second[1] - first[1]) * pow(second[0] - first[0], -1, _P256) % _P256
+    x = (slope * slope - first[0] - second[0]) % _P256
+    return x, (slope * (first[0] - x) - first[1]) % _P256
+
+
+def _p256_times(factor: int, point: _Affine) -> _Affine | None:
+    result: _Affine | None = None
+    for bit in range(factor.bit_length() - 1, -1, -1):
+        result = _p256_add(result, result)
+        if factor >> bit & 1:
+            result = _p256_add(result, point)
+    return result
+
+
+def _der_numbers(signature: bytes) -> tuple[int, int] | None:
+    """Return r and s of an ECDSA signature, or None when it is not the one DER encoding of two positive integers."""
+    if len(signature) < 8 or signature[0] != 0x30 or signature[1] != len(signature) - 2:
+        return None
+    numbers, place = [], 2
+    while place < len(signature):
+        if place + 2 > len(signature) or signature[place] != 0x02:
+            return None
+        encoded = signature[place + 2 : place + 2 + signature[place + 1]]
+        if len(encoded) != signature[place + 1] or not encoded or encoded[0] & 0x80:
+            return None
+        if encoded[0] == 0 and (len(encoded) == 1 or not encoded[1] & 0x80):
+            return None
+        numbers.append(int.from_bytes(encoded, "big"))
+        place += 2 + len(encoded)
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else None
+
+
+def _read_cbor(data: bytes, place: int, depth: int) -> tuple[Any, int]:
+    """Return one value of the part of CBOR that COSE keys are made of, and the place behind it; raises Malformed."""
+    if place >= len(data) or depth > 4:
+        raise Malformed("the CBOR is cut short or nested too deeply")
+    kind, short = data[place] >> 5, data[place] & 0x1F
+    place += 1
+    length = {24: 1, 25: 2, 26: 4, 27: 8}.get(short, 0)
+    if short > 27 or place + length > len(data):
+        raise Malformed("the CBOR has an unknown form")
+    number = int.from_bytes(data[place : place + length], "big") if length else short
+    place += length
+    if kind in (0, 1):
+        return (number if kind == 0 else -1 - number), place
+    if kind in (2, 3):
+        if place + number > len(data):
+            raise Malformed("the CBOR is cut short")
+        content = data[place : place + number]
+        return (content if kind == 2 else content.decode("utf-8", "replace")), place + number
+    if kind == 5:
+        found: dict[Any, Any] = {}
+        for _ in range(number):
+            name, place = _read_cbor(data, place, depth + 1)
+            found[name if isinstance(name, (int, str)) else repr(name)], place = _read_cbor(data, place, depth + 1)
+        return found, place
+    raise Malformed("the CBOR has a kind that no key is made of")
+
+
 # --- Bundles: reading ---------------------------------------------------------------------------------------------------------
 
 MEMBER_PATTERN = re.compile(r"^(?=.{1,200}$)[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$")
 MEMBERS_MAX = 20_000
-TOTAL_BYTES_MAX = 1024**3
+# A member of more bytes is read line by line only; none that is read whole may be larger.
+MEMBER_BYTES_MAX = 64 * 1024**2
+LINE_BYTES_MAX = 16 * 1024**2
+CHUNK_BYTES = 1024**2
 SIGNED_APART = frozenset({"manifest.json", "manifest.dsse.json"})
 
 
@@ -635,65 +881,246 @@ class Unusable(Exception):
     """There is nothing here that could be verified."""
 
 
+class Members(Mapping[str, bytes]):
+    """The members of a bundle: read whole when small, in pieces or line by line when large; nothing is written to disk."""
+
+    def __init__(self, sources: Mapping[str, tuple[int, Callable[[], BinaryIO]]]) -> None:
+        """`sources` holds for each path its size and what opens it."""
+        self._sources = dict(sources)
+
+    @classmethod
+    def of(cls, members: Mapping[str, bytes]) -> Members:
+        """Return members that are in memory."""
+        return cls({path: (len(content), functools.partial(io.BytesIO, content)) for path, content in members.items()})
+
+    def __getitem__(self, path: str) -> bytes:
+        """Return a member whole; raises KeyError, or Malformed when it is too large for that."""
+        size, opened = self._sources[path]
+        if size > MEMBER_BYTES_MAX:
+            raise Malformed(f"{path} has {size} bytes; at most {MEMBER_BYTES_MAX} are read at once")
+        with opened() as file:
+            return file.read()
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the paths."""
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._sources)
+
+    def open(self, path: str) -> BinaryIO:
+        """Return the member as a file that can seek; raises Malformed when it is missing."""
+        if path not in self._sources:
+            raise Malformed(f"{path} is missing")
+        return self._sources[path][1]()
+
+    def lines(self, path: str) -> Iterator[tuple[int, bytes]]:
+        """Yield each line without its end, and where it begins; raises Malformed when the last one does not end or one is too long."""
+        offset = 0
+        with self.open(path) as file:
+            while line := file.readline(LINE_BYTES_MAX):
+                if not line.endswith(b"\n"):
+                    raise Malformed(f"{path} does not end with a line break, or holds a line of more than {LINE_BYTES_MAX} bytes")
+                yield offset, line[:-1]
+                offset += len(line)
+
+    def measure(self, path: str) -> tuple[int, str]:
+        """Return size and SHA-256 of a member, read in pieces."""
+        digest, size = hashlib.sha256(), 0
+        with self.open(path) as file:
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+                size += len(chunk)
+        return size, digest.hexdigest()
+
+
+class ArchiveWriter:
+    """Writes the one zip file of given members: sorted, stored, with fixed times and rights, so equal members give equal bytes.
+
+    Written out here and not left to zipfile, whose bytes differ between versions of Python. Sizes beyond 4 GiB are told in
+    zip64 fields, and only those.
+    """
+
+    LIMIT = 0xFFFFFFFF
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Begin at the start of `file`, which only has to be able to write."""
+        self._file = file
+        self._central: list[bytes] = []
+        self._offset = 0
+        self._last = ""
+
+    def add(self, path: str, *, size: int, crc: int, chunks: Iterable[bytes]) -> None:
+        """Write one member; raises ValueError when it is out of order or its bytes are not as many as said."""
+        if path <= self._last:
+            raise ValueError(f"{path} does not come after {self._last}")
+        name, offset = path.encode("ascii"), self._offset
+        self._write(self.local_header(name, size, crc))
+        start = self._offset
+        for chunk in chunks:
+            self._write(chunk)
+        if self._offset - start != size:
+            raise ValueError(f"{path} has {self._offset - start} bytes, not {size}")
+        self._central.append(self.central_header(name, size, crc, offset))
+        self._last = path
+
+    def close(self) -> None:
+        """Write the directory at the end."""
+        self._write(self.directory(self._central, self._offset))
+
+    @classmethod
+    def local_header(cls, name: bytes, size: int, crc: int) -> bytes:
+        """Return what stands before a member's bytes."""
+        extra = struct.pack("<HHQQ", 1, 16, size, size) if size >= cls.LIMIT else b""
+        told = min(size, cls.LIMIT)
+        version = 45 if extra else 20
+        return struct.pack("<4s5H3L2H", b"PK\3\4", version, 0, 0, 0, 33, crc, told, told, len(name), len(extra)) + name + extra
+
+    @classmethod
+    def central_header(cls, name: bytes, size: int, crc: int, offset: int) -> bytes:
+        """Return a member's entry in the directory."""
+        wide = [size, size] if size >= cls.LIMIT else []
+        wide += [offset] if offset >= cls.LIMIT else []
+        extra = struct.pack(f"<HH{len(wide)}Q", 1, 8 * len(wide), *wide) if wide else b""
+        version = 45 if extra else 20
+        told = min(size, cls.LIMIT)
+        return (
+            struct.pack(
+                "<4s6H3L5H2L", b"PK\1\2", 3 << 8 | version, version, 0, 0, 0, 33, crc, told, told,
+                len(name), len(extra), 0, 0, 0, 0o100644 << 16, min(offset, cls.LIMIT),
+            )
+            + name
+            + extra
+        )  # fmt: skip
+
+    @classmethod
+    def directory(cls, entries: Sequence[bytes], offset: int) -> bytes:
+        """Return the end of the file: the directory, which begins at `offset`, and where to find it."""
+        central, count = b"".join(entries), len(entries)
+        if count >= 0xFFFF:
+            raise ValueError(f"{count} members are too many for one archive")
+        wide = b""
+        if offset >= cls.LIMIT:
+            size = len(central)
+            wide = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 3 << 8 | 45, 45, 0, 0, count, count, size, offset)
+            wide += struct.pack("<4sLQL", b"PK\6\7", 0, offset + size, 1)
+        end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(central), min(offset, cls.LIMIT), 0)
+        return central + wide + end
+
+    def _write(self, content: bytes) -> None:
+        self._file.write(content)
+        self._offset += len(content)
+
+
 def write_archive(members: Mapping[str, bytes]) -> bytes:
-    """Return the one zip file of these members: sorted, stored, with fixed times and rights, so equal members give equal bytes."""
+    """Return the zip file of members that are in memory."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(members):
-            info = zipfile.ZipInfo(path, date_time=(1980, 1, 1, 0, 0, 0))
-            info.create_system = 3
-            info.external_attr = 0o100644 << 16
-            archive.writestr(info, members[path])
+    writer = ArchiveWriter(buffer)
+    for path in sorted(members):
+        content = members[path]
+        writer.add(path, size=len(content), crc=zlib.crc32(content), chunks=[content])
+    writer.close()
     return buffer.getvalue()
 
 
-def read_archive(findings: Findings, stored: bytes) -> dict[str, bytes]:
+UNREADABLE = (zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError, NotImplementedError, IndexError, struct.error, zlib.error)
+
+
+def read_archive(findings: Findings, file: BinaryIO) -> Members:
     """Return the members of a zip, having refused what no honest bundle holds; nothing is written to disk."""
     try:
-        archive = zipfile.ZipFile(io.BytesIO(stored))
-    except (zipfile.BadZipFile, OSError, ValueError, struct.error, IndexError, NotImplementedError) as error:
+        _refuse_large_directory(file)
+        archive = zipfile.ZipFile(file)
+    except UNREADABLE as error:
         raise Unusable(f"this is not a readable zip file: {error}") from error
     entries = archive.infolist()
-    if len(entries) > MEMBERS_MAX or sum(entry.file_size for entry in entries) > TOTAL_BYTES_MAX:
-        raise Unusable(f"the archive holds more than {MEMBERS_MAX} members or {TOTAL_BYTES_MAX} bytes")
-    members: dict[str, bytes] = {}
+    if len(entries) > MEMBERS_MAX:
+        raise Unusable(f"the archive holds more than {MEMBERS_MAX} members")
+    sources: dict[str, tuple[int, Callable[[], BinaryIO]]] = {}
     for entry in entries:
         name = entry.filename
         if not MEMBER_PATTERN.match(name):
             findings.problem("member_path", name, f"The member path {name!r} is not one that a bundle can hold.")
-        elif name in members:
+        elif name in sources:
             findings.problem("member_duplicate", name, f"The member {name} is in the archive twice.")
         elif entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
             findings.problem("member_packed", name, f"The member {name} is compressed; bundles store their members as they are.")
         else:
-            try:
-                members[name] = archive.read(entry)
-            except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError, struct.error, zlib.error) as error:
-                findings.problem("member_unreadable", name, f"The member {name} can't be read: {error}.")
-    if findings.holds and write_archive(members) != stored:
+            sources[name] = (entry.file_size, functools.partial(_open_entry, archive, entry))
+    _check_overlaps(findings, entries)
+    if findings.holds and not _is_as_written(file, entries):
         findings.problem(
             "archive_altered", "archive", "The zip file is not byte for byte the one that was exported; unpack it to check its members."
         )
-    return members
+    return Members({name: source for name, source in sources.items() if _is_readable(findings, name, source)})
 
 
-def read_directory(findings: Findings, directory: Path) -> dict[str, bytes]:
+def _refuse_large_directory(file: BinaryIO) -> None:
+    """Look at the number of entries before zipfile reads them all into memory."""
+    end = file.seek(0, io.SEEK_END)
+    file.seek(max(0, end - 22))
+    tail = file.read(22)
+    if tail[:4] == b"PK\5\6" and struct.unpack("<H", tail[10:12])[0] > MEMBERS_MAX:
+        raise Unusable(f"the archive holds more than {MEMBERS_MAX} members")
+    file.seek(0)
+
+
+def _open_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> BinaryIO:
+    return archive.open(entry)  # type: ignore[return-value]
+
+
+def _is_readable(findings: Findings, name: str, source: tuple[int, Callable[[], BinaryIO]]) -> bool:
+    try:
+        with source[1]() as file:  # to its end, where zipfile compares the checksum
+            while file.read(CHUNK_BYTES):
+                pass
+    except UNREADABLE as error:
+        findings.problem("member_unreadable", name, f"The member {name} can't be read: {error}.")
+        return False
+    return True
+
+
+def _check_overlaps(findings: Findings, entries: Sequence[zipfile.ZipInfo]) -> None:
+    """Check that no byte of the file is two members at once: then no archive unpacks to more than it weighs."""
+    end, last = 0, ""
+    for entry in sorted(entries, key=lambda item: item.header_offset):
+        if entry.header_offset < end:
+            findings.problem("member_overlap", entry.filename, f"The members {last} and {entry.filename} share bytes of the archive.")
+        end, last = entry.header_offset + 30 + len(entry.filename) + entry.compress_size, entry.filename
+
+
+def _is_as_written(file: BinaryIO, entries: Sequence[zipfile.ZipInfo]) -> bool:
+    """Tell whether headers, order and directory of the archive are exactly what ArchiveWriter makes of these members."""
+    offset, central, last = 0, [], ""
+    for entry in entries:
+        name = entry.filename.encode("ascii")
+        expected = ArchiveWriter.local_header(name, entry.file_size, entry.CRC)
+        file.seek(offset)
+        if entry.filename <= last or file.read(len(expected)) != expected:
+            return False
+        central.append(ArchiveWriter.central_header(name, entry.file_size, entry.CRC, offset))
+        offset, last = offset + len(expected) + entry.file_size, entry.filename
+    expected = ArchiveWriter.directory(central, offset)
+    file.seek(offset)
+    return file.read(len(expected) + 1) == expected
+
+
+def read_directory(findings: Findings, directory: Path) -> Members:
     """Return the members of an unpacked bundle."""
-    members: dict[str, bytes] = {}
-    total = 0
+    sources: dict[str, tuple[int, Callable[[], BinaryIO]]] = {}
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
         if path.is_symlink():
             findings.problem("member_path", name, f"{name} is a symbolic link; a bundle holds plain files.")
         elif path.is_file():
-            total += path.stat().st_size
-            if len(members) >= MEMBERS_MAX or total > TOTAL_BYTES_MAX:
-                raise Unusable(f"the directory holds more than {MEMBERS_MAX} files or {TOTAL_BYTES_MAX} bytes")
+            if len(sources) >= MEMBERS_MAX:
+                raise Unusable(f"the directory holds more than {MEMBERS_MAX} files")
             if MEMBER_PATTERN.match(name):
-                members[name] = path.read_bytes()
+                sources[name] = (path.stat().st_size, functools.partial(path.open, "rb"))
             else:
                 findings.problem("member_path", name, f"{name!r} is not a path that a bundle can hold.")
-    return members
+    return Members(sources)
 
 
 # --- Bundles: checking --------------------------------------------------------------------------------------------------------
@@ -703,7 +1130,7 @@ def read_directory(findings: Findings, directory: Path) -> dict[str, bytes]:
 class Bundle:
     """A bundle being verified."""
 
-    members: dict[str, bytes]
+    members: Members
     pinned: Sequence[VerifyingKey]
     findings: Findings
     is_signed_with: SignatureCheck = is_signed
@@ -737,7 +1164,7 @@ class Bundle:
         return [record for record in self.records if record.get("type") == kind]
 
 
-def verify_members(members: dict[str, bytes], *, pinned: Sequence[VerifyingKey], findings: Findings) -> Bundle:
+def verify_members(members: Members, *, pinned: Sequence[VerifyingKey], findings: Findings) -> Bundle:
     """Return the bundle with everything checked; what does not hold is in the findings."""
     bundle = Bundle(members, pinned, findings)
     check_manifest(bundle)
@@ -767,10 +1194,9 @@ def check_manifest(bundle: Bundle) -> None:
             path = str(record_part(item, "path"))
             findings.expect(path not in listed, "manifest_duplicate", path, f"The manifest lists {path} twice.")
             listed.add(path)
-            stored = bundle.members.get(path)
-            if stored is None:
+            if path not in bundle.members:
                 findings.problem("member_missing", path, f"The member {path} is missing.")
-            elif record_part(item, "bytes") != len(stored) or record_part(item, "sha256") != hashlib.sha256(stored).hexdigest():
+            elif bundle.members.measure(path) != (record_part(item, "bytes"), record_part(item, "sha256")):
                 findings.problem("member_altered", path, f"The member {path} is not the one that was signed.")
         for path in sorted(set(bundle.members) - listed - SIGNED_APART):
             findings.problem("member_extra", path, f"The member {path} is not in the manifest.")
@@ -940,13 +1366,20 @@ def check_proofs(bundle: Bundle) -> None:
 
 
 def check_payloads(bundle: Bundle) -> None:
-    """Check that payloads are the ones the events are committed to."""
+    """Check that payloads are the ones the events are committed to, and that what is missing was shredded on record."""
     findings = bundle.findings
     with findings.check("Payloads match their commitments") as detail:
         known: set[str] = set()
+        shredded: set[str] = set()
+        tombstones = {str(record.get("event_id")): record for record in bundle.of_kind(SHREDDED_KIND)}
         for record in bundle.records:
             commitment, stem = record.get("payload_commitment", ""), f"payloads/{record.get('event_id')}"
             if not commitment:
+                continue
+            tombstone = f"tombstones/{record.get('event_id')}.json"
+            if tombstone in bundle.members:
+                shredded.add(tombstone)
+                _check_tombstone(bundle, record, tombstone, tombstones)
                 continue
             known |= {f"{stem}.json", f"{stem}.salt"}
             content, salt = bundle.member(f"{stem}.json"), bundle.member(f"{stem}.salt")
@@ -955,9 +1388,22 @@ def check_payloads(bundle: Bundle) -> None:
             except ValueError:
                 matches = False
             findings.expect(matches, "payload_swapped", f"{stem}.json", f"{stem}.json is not the payload that its event committed to.")
-        for path in sorted(path for path in bundle.members if path.startswith("payloads/") and path not in known):
-            findings.problem("payload_extra", path, f"{path} belongs to no event.")
-        detail.append(f"{len(known) // 2} payloads")
+        for path in sorted(path for path in bundle.members if path.startswith(("payloads/", "tombstones/")) and path not in known | shredded):
+            findings.problem("payload_extra", path, f"{path} belongs to no event, or to one whose payload was shredded.")
+        detail.append(f"{len(known) // 2} payloads" + (f", {len(shredded)} shredded" if shredded else ""))
+
+
+def _check_tombstone(bundle: Bundle, record: Mapping[str, Any], path: str, tombstones: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that the note of a shredded payload is about this event, and that the event it names says so, if that one is here."""
+    event_id, note = str(record.get("event_id")), bundle.document(path, TOMBSTONE_SCHEMA)
+    named = str(note.get("tombstone", ""))
+    bundle.findings.expect(
+        note.get("event_id") == event_id and bool(named), "tombstone_differs", path, f"{path} is not the tombstone of {event_id}'s payload."
+    )
+    if named not in tombstones:
+        bundle.findings.limitations.append(f"The payload of {event_id} was shredded; {named}, which says so, is not in the bundle.")
+    elif event_id not in (record_part(tombstones[named], "outcome", "events") or []):
+        bundle.findings.problem("tombstone_differs", path, f"{named} does not say that the payload of {event_id} was shredded.")
 
 
 # --- Bundles: what the events and the other apps' members say about each other -------------------------------------------------
@@ -1146,14 +1592,13 @@ def verify_path(path: Path, *, pinned: Sequence[VerifyingKey] = ()) -> tuple[Fin
     if path.is_dir():
         if not (path / "manifest.json").is_file():
             raise Unusable(f"{path} holds no manifest.json: it is not an unpacked bundle")
-        members = read_directory(findings, path)
-    else:
-        try:
-            stored = path.read_bytes() if path.stat().st_size <= 2 * TOTAL_BYTES_MAX else b""
-        except OSError as error:
-            raise Unusable(f"{path} can't be read: {error.strerror}") from error
-        members = read_archive(findings, stored)
-    return findings, verify_members(members, pinned=pinned, findings=findings)
+        return findings, verify_members(read_directory(findings, path), pinned=pinned, findings=findings)
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise Unusable(f"{path} can't be read: {error.strerror}") from error
+    with file:
+        return findings, verify_members(read_archive(findings, file), pinned=pinned, findings=findings)
 
 
 def pinned_key(text: str) -> VerifyingKey:
