@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 
-from approvals.states import DecisionKind, PolicyState, StepState
+from approvals.calendars.models import BusinessCalendar, Holiday  # noqa: F401  tables of this app, kept beside their services
+from approvals.delegation.models import Delegation
+from approvals.states import DecisionKind, PolicyState, RollingKey, StepRuleKind, StepState
 from identity.models import ApprovalGroup
 from kernel.canonical import parse_json
 from kernel.ids import Prefix, encode, new_id
+from kernel.money import Money
 from proposals.models import Proposal
 
 
@@ -64,15 +69,27 @@ class PolicyRow(models.Model):
     title = models.CharField(max_length=120)
     tool = models.CharField(max_length=64)
     company = models.CharField(max_length=12, blank=True, help_text="Empty matches every company")
-    cost_centre = models.CharField(max_length=40, blank=True, help_text="Empty matches every cost centre")
-    currency = models.CharField(max_length=3)
+    cost_centre = models.CharField(max_length=120, blank=True, help_text="Patterns such as 41*, 4200; empty matches every cost centre")
+    account = models.CharField(
+        max_length=120, blank=True, default="", help_text="Patterns; matches when one account of the write does; empty matches every write"
+    )
+    counterparty = models.CharField(max_length=120, blank=True, default="", help_text="Patterns of vendor, customer or item numbers")
+    flags_required = ArrayField(models.CharField(max_length=4), default=list, blank=True, help_text="Rules that must have struck")
+    flags_forbidden = ArrayField(models.CharField(max_length=4), default=list, blank=True, help_text="Rules that must not have struck")
+    currency = models.CharField(max_length=3, help_text="The company's currency, in which the amount is compared")
     from_minor = models.BigIntegerField(default=0, help_text="Inclusive")
     up_to_minor = models.BigIntegerField(null=True, blank=True, help_text="Inclusive; empty means no upper end")
     rolling_days = models.PositiveIntegerField(
-        default=0, help_text="Compare the rolling sum per agent and counterparty over so many days, not the single amount"
+        default=0, help_text="Compare the rolling sum per agent over so many days, not the single amount"
     )
+    rolling_by = models.CharField(max_length=12, choices=RollingKey, default=RollingKey.COUNTERPARTY, help_text="What the sum is kept by")
     is_automatic = models.BooleanField(default=False, help_text="Approves without a person: reversible tools only, capped")
     steps = models.JSONField(help_text='[{"group": "purchasing", "min_approvals": 1}], asked in order')
+    bulk_up_to_minor = models.BigIntegerField(null=True, blank=True, help_text="May be approved in bulk up to this amount; empty: never")
+    step_up_from_minor = models.BigIntegerField(null=True, blank=True, help_text="From this amount on a decision needs a second factor")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+", help_text="Who last wrote this row"
+    )
 
     class Meta:
         ordering = ["priority"]
@@ -85,6 +102,8 @@ class PolicyRow(models.Model):
                 condition=Q(is_automatic=False) | Q(up_to_minor__isnull=False, steps=[]), name="approvals_automatic_is_capped"
             ),
             models.CheckConstraint(condition=Q(is_automatic=True) | ~Q(steps=[]), name="approvals_row_asks_somebody"),
+            models.CheckConstraint(condition=Q(rolling_by__in=RollingKey.values), name="approvals_rolling_key_known"),
+            models.CheckConstraint(condition=~Q(flags_required__overlap=F("flags_forbidden")), name="approvals_flag_on_one_side"),
         ]
 
     def __str__(self) -> str:
@@ -100,6 +119,9 @@ class Route(models.Model):
     row = models.ForeignKey(PolicyRow, on_delete=models.PROTECT)
     reason = models.TextField(help_text="Why this row matched, in one sentence")
     routed_minor = models.BigIntegerField(help_text="The amount compared: the single amount or the rolling sum")
+    routed_currency = models.CharField(
+        max_length=3, blank=True, default="", db_default="", help_text="The company's currency; empty when it is the proposal's own"
+    )
     is_automatic = models.BooleanField(default=False)
     snapshot_bytes = models.BinaryField(help_text="Canonical bytes: policy, row, steps, people and exclusions as they were")
     digest = models.CharField(max_length=71, help_text="Over snapshot_bytes")
@@ -108,6 +130,10 @@ class Route(models.Model):
     def __str__(self) -> str:
         """Return the reason."""
         return self.reason
+
+    def routed(self, proposal: Proposal) -> Money:
+        """Return the amount that was held against the matrix, in the company's currency."""
+        return Money(self.routed_minor, self.routed_currency or proposal.currency)
 
     @property
     def snapshot(self) -> dict[str, Any]:
@@ -123,10 +149,19 @@ class RouteStep(models.Model):
     route = models.ForeignKey(Route, on_delete=models.PROTECT, related_name="steps")
     position = models.PositiveIntegerField()
     group = models.ForeignKey(ApprovalGroup, on_delete=models.PROTECT)
-    min_approvals = models.PositiveIntegerField()
+    min_approvals = models.PositiveIntegerField(help_text="How many different people, all groups together")
+    rule = models.CharField(max_length=10, choices=StepRuleKind, default=StepRuleKind.QUORUM, db_default=StepRuleKind.QUORUM)
+    per_group = models.PositiveIntegerField(default=0, db_default=0, help_text="How many of each group, for the rule per_group")
+    is_distinct = models.BooleanField(default=True, db_default=True, help_text="One person counts for one of the groups only")
     state = models.CharField(max_length=10, choices=StepState, default=StepState.WAITING)
     opened_at = models.DateTimeField(null=True, blank=True)
     satisfied_at = models.DateTimeField(null=True, blank=True)
+    due_days = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Business days from opening; empty: the installation's")
+    due_at = models.DateTimeField(null=True, blank=True, help_text="Set when the step opens, by the company's calendar")
+    fallback_group = models.ForeignKey(
+        ApprovalGroup, on_delete=models.PROTECT, null=True, blank=True, related_name="+", help_text="Asked as well once it is overdue"
+    )
+    escalated_at = models.DateTimeField(null=True, blank=True, help_text="Since when the fallback group is asked as well")
 
     class Meta:
         ordering = ["position"]
@@ -134,9 +169,26 @@ class RouteStep(models.Model):
             models.UniqueConstraint(fields=["route", "position"], name="approvals_step_position_once"),
             models.UniqueConstraint(fields=["route"], condition=Q(state=StepState.OPEN), name="approvals_one_open_step"),
             models.CheckConstraint(condition=Q(min_approvals__gte=1), name="approvals_step_needs_somebody"),
+            models.CheckConstraint(
+                condition=Q(rule=StepRuleKind.PER_GROUP, per_group__gte=1)
+                | (Q(rule__in=[StepRuleKind.ANY, StepRuleKind.ALL, StepRuleKind.QUORUM]) & Q(per_group=0)),
+                name="approvals_step_rule_known",
+            ),
             models.CheckConstraint(condition=Q(state__in=StepState.values), name="approvals_step_state_known"),
+            models.CheckConstraint(
+                condition=Q(escalated_at__isnull=True) | Q(fallback_group__isnull=False, due_at__isnull=False),
+                name="approvals_escalated_to_somebody",
+            ),
         ]
         indexes = [
+            # What is overdue is escalated, what is due soon is said.
+            models.Index(fields=["due_at"], condition=Q(state=StepState.OPEN), name="approvals_open_steps_by_due"),
+            # Whoever is in a fallback group is asked for what was escalated to it.
+            models.Index(
+                fields=["fallback_group"],
+                condition=Q(state=StepState.OPEN, escalated_at__isnull=False),
+                name="approvals_escalated_steps",
+            ),
             # The inbox asks for open steps of my groups.
             models.Index(fields=["group"], condition=Q(state=StepState.OPEN), name="approvals_open_steps_by_group"),
         ]
@@ -170,6 +222,8 @@ class Presentation(models.Model):
     stored_bytes = models.BinaryField()
     renderer = models.CharField(max_length=40)
     locale = models.CharField(max_length=16)
+    page_digest = models.CharField(max_length=71, blank=True, help_text="Plain SHA-256 of the page that the renderer makes of these facts")
+    needs_reason = models.BooleanField(default=False, help_text="Something on it wants a look: approving asks for a reason and a comment")
     first_shown_at = models.DateTimeField()
 
     class Meta:
@@ -215,6 +269,20 @@ class Decision(models.Model):
     reason_code = models.CharField(max_length=40, blank=True)
     comment = models.TextField(blank=True)
     authentication = models.JSONField(default=list, help_text="Methods of the deciding person's login, e.g. password, totp")
+    second_factor = models.JSONField(null=True, blank=True, help_text="The login's record of the strong second factor, copied")
+    second_factor_at = models.DateTimeField(null=True, blank=True)
+    signature = models.ForeignKey(
+        "approvals.Signature", on_delete=models.PROTECT, null=True, blank=True, related_name="decisions", help_text="The passkey's, if signed"
+    )
+    acting_for = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Whose right was used, when a delegate decided",
+    )
+    delegation = models.ForeignKey(Delegation, on_delete=models.PROTECT, null=True, blank=True, related_name="decisions")
     shown_at = models.DateTimeField()
     decided_at = models.DateTimeField()
 
@@ -222,12 +290,30 @@ class Decision(models.Model):
         constraints = [
             # One person, one decision, across all steps.
             models.UniqueConstraint(fields=["proposal", "user"], name="approvals_one_decision_per_person"),
+            # One right, one decision: a delegate and the delegator, or two delegates of one person, don't count twice.
+            models.UniqueConstraint(F("proposal"), Coalesce("acting_for", "user"), name="approvals_one_decision_per_right"),
+            models.CheckConstraint(
+                condition=Q(acting_for__isnull=True, delegation__isnull=True)
+                | (Q(acting_for__isnull=False, delegation__isnull=False) & ~Q(acting_for=F("user"))),
+                name="approvals_acting_by_delegation",
+            ),
             models.CheckConstraint(condition=Q(kind__in=DecisionKind.values), name="approvals_decision_kind_known"),
             models.CheckConstraint(condition=Q(decided_at__gte=F("shown_at")), name="approvals_decided_after_shown"),
             # Refusing asks for a reason in words.
             models.CheckConstraint(
                 condition=Q(kind=DecisionKind.APPROVE) | (~Q(reason_code="") & ~Q(comment="")),
                 name="approvals_refusal_has_reason",
+            ),
+            # The person's hand on a second factor after they had seen the page: what came before proves nothing about it.
+            models.CheckConstraint(
+                condition=Q(second_factor__isnull=True, second_factor_at__isnull=True)
+                | Q(
+                    second_factor__isnull=False,
+                    second_factor_at__isnull=False,
+                    second_factor_at__gt=F("shown_at"),
+                    second_factor_at__lte=F("decided_at"),
+                ),
+                name="approvals_second_factor_after_shown",
             ),
         ]
 
@@ -239,3 +325,30 @@ class Decision(models.Model):
     def public_id(self) -> str:
         """Return the TypeID, which begins with dec_."""
         return encode(Prefix.DECISION, self.pk)
+
+
+from approvals.matrix.models import CompanyCurrency, ExchangeRate, PolicyEditor, StepGroup  # noqa: E402, F401  tables of this app, too
+
+
+# One table of models for Django, in two files for readers; the other file names these models, so it comes last.
+from approvals.bulk.models import Bulk, BulkItem  # noqa: E402, F401
+from approvals.mail.models import Mail, MailPreference  # noqa: E402, F401
+from approvals.models_decision import Attachment, Ceremony, Comment, Signature, StepUp  # noqa: E402
+from approvals.oversight.models import Draw, EvidenceOpening, Review  # noqa: E402, F401
+from approvals.work.models import Claim, Looking, Snooze  # noqa: E402, F401
+
+__all__ = [
+    "Attachment",
+    "Ceremony",
+    "Comment",
+    "Decision",
+    "Exclusion",
+    "Opening",
+    "Policy",
+    "PolicyRow",
+    "Presentation",
+    "Route",
+    "RouteStep",
+    "Signature",
+    "StepUp",
+]

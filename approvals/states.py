@@ -33,6 +33,23 @@ class StepState(TextChoices):
     ENDED = "ended", "Ended"
 
 
+class StepRuleKind(TextChoices):
+    """Whose approvals satisfy a step."""
+
+    ANY = "any", "Any one of them"
+    ALL = "all", "All of them"
+    QUORUM = "quorum", "So many of them"
+    PER_GROUP = "per_group", "So many of each group"
+
+
+class RollingKey(TextChoices):
+    """What a rolling sum of one agent is kept by."""
+
+    COUNTERPARTY = "counterparty", "Vendor, customer or item"
+    ACCOUNT = "account", "Account"
+    COST_CENTRE = "cost_centre", "Cost centre"
+
+
 POLICY_TRANSITIONS: Transitions = {
     PolicyState.DRAFT: frozenset({PolicyState.REVIEW}),
     PolicyState.REVIEW: frozenset({PolicyState.ACTIVE, PolicyState.DRAFT}),
