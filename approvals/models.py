@@ -332,6 +332,7 @@ from approvals.matrix.models import CompanyCurrency, ExchangeRate, PolicyEditor,
 
 # One table of models for Django, in two files for readers; the other file names these models, so it comes last.
 from approvals.bulk.models import Bulk, BulkItem  # noqa: E402, F401
+from approvals.flags.models import Flag, ThresholdSet  # noqa: E402, F401
 from approvals.mail.models import Mail, MailPreference  # noqa: E402, F401
 from approvals.models_decision import Attachment, Ceremony, Comment, Signature, StepUp  # noqa: E402
 from approvals.oversight.models import Draw, EvidenceOpening, Review  # noqa: E402, F401

@@ -1,0 +1,1 @@
+"""Approving several proposals of one tool and step by one decision over the set of their digests."""
