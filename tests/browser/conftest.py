@@ -5,7 +5,7 @@ Each page under test is watched: errors on its console, violations of the conten
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,8 +24,10 @@ WATCH = (
     "window.__csp = []; document.addEventListener('securitypolicyviolation',"
     " (event) => window.__csp.push([event.effectiveDirective, event.blockedURI, event.sourceFile]))"
 )
-AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-AXE_RULES_OF_LOOK = ["color-contrast", "target-size", "scrollable-region-focusable", "link-in-text-block"]
+# What axe looks for: every rule, what a theme can change, what a width can change.
+EVERYTHING = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+SHAPE = {"type": "rule", "values": [*COLOURS["values"], "target-size", "scrollable-region-focusable"]}
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 360, "height": 780}
 
@@ -57,17 +59,13 @@ class Watched:
         self.page.goto(f"{self.address}{path}")
         return self.page
 
-    def check(self, *, expected: tuple[str, ...] = (), is_full: bool = True) -> None:
-        """Nothing is wrong with the page as it stands: no fault on the console, no violation, no barrier.
-
-        Not full: only what a theme or a width can change is looked for.
-        """
+    def check(self, *, expected: tuple[str, ...] = (), rules: Mapping[str, object] = EVERYTHING) -> None:
+        """Nothing is wrong with the page as it stands: no fault on the console, no violation, no barrier."""
         self.check_faults(expected=expected)
-        only = {"type": "tag", "values": AXE_TAGS} if is_full else {"type": "rule", "values": AXE_RULES_OF_LOOK}
         # The script is half a megabyte: it is put into each document once, and only violations come back.
         if not self.page.evaluate("() => 'axe' in window"):
             self.page.evaluate(Axe().axe_script)
-        options = {"runOnly": only, "resultTypes": ["violations"]}
+        options = {"runOnly": rules, "resultTypes": ["violations"]}
         found = AxeResults(self.page.evaluate("(options) => axe.run(options)", options))
         assert found.violations_count == 0, f"{self.page.url}\n{found.generate_report()}"
         wider = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -84,7 +82,8 @@ class Watched:
         """Keep a screenshot under test-artifacts/; a machine too busy to draw one loses the picture, not the test."""
         ARTIFACTS.mkdir(exist_ok=True)
         with suppress(PlaywrightTimeout):
-            self.page.screenshot(path=str(ARTIFACTS / f"{name}.png"), full_page=is_full, animations="disabled", timeout=15_000)
+            picture = {"path": str(ARTIFACTS / f"{name}.png"), "full_page": is_full, "scale": "css", "caret": "initial"}
+            self.page.screenshot(**picture, timeout=15_000)  # type: ignore[arg-type]
 
 
 @pytest.fixture

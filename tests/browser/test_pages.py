@@ -2,82 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from approvals.models import Policy
-from identity.models import Agent
-from kernel.clock import now
-from tests.browser.conftest import PHONE, WIDE, Watched
-from tests.builders.console import ENTRY, LARGE_ORDER, ORDER, Installation, commit_everything, decide, make_break, seal_everything
-from tests.builders.federation import BY_NAME, enter, federate, trust
-from tests.builders.webhooks import make_delivery_log
+from tests.browser.conftest import COLOURS, EVERYTHING, PHONE, SHAPE, WIDE, Watched
+from tests.browser.sweep import stops
+from tests.builders.console import ENTRY, ORDER, Installation, commit_everything, decide, seal_everything
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True, databases=["default", "ledger"])]
 
-# Every rule is checked in the first look, in the others what a theme or a width can change; pictures are kept of two.
-FULL = {"wide-light"}
-PICTURED = {"wide-light", "phone-dark"}
-LOOKS = (("wide-light", WIDE, "light"), ("wide-dark", WIDE, "dark"), ("phone-light", PHONE, "light"), ("phone-dark", PHONE, "dark"))
-
-
-def make_federation(installation: Installation, agent: Agent) -> None:
-    """Make an issuer that waits, and one that an agent rests on."""
-    first, second = installation.person("ruth"), installation.person("adele")
-    enter(BY_NAME["aws_sts"], first)
-    federate(agent, trust(BY_NAME["kubernetes"], first, second), BY_NAME["kubernetes"])
-
-
-def pages(installation: Installation) -> Iterator[tuple[str, str, str]]:
-    """Yield who looks at what, and what its picture is called."""
-    order, entry, large = (installation.proposal(key) for key in (ORDER, ENTRY, LARGE_ORDER))
-    agent = Agent.objects.get(name="Purchasing agent")
-    difference = make_break(order)
-    yield "", "/accounts/login/", "login"
-    yield "", "/accounts/password/reset/", "password-reset"
-    yield "", "/api/v1/docs", "documentation"
-    yield "maria", "/inbox/", "inbox"
-    yield "maria", "/inbox/?view=waiting", "inbox-waiting"
-    yield "maria", "/inbox/?view=done", "inbox-done"
-    yield "maria", "/inbox/?q=nothing-like-this&company=DE01", "inbox-empty"
-    yield "tomas", "/proposals/", "proposals"
-    yield "maria", f"/proposals/{large.public_id}/", "proposal"
-    yield "maria", f"/proposals/{order.public_id}/", "proposal-committed"
-    yield "maria", f"/proposals/{entry.public_id}/", "proposal-rejected"
-    yield "tomas", f"/proposals/{large.public_id}/", "proposal-not-mine"
-    yield "maria", "/policies/", "policies"
-    yield "petra", f"/policies/{Policy.objects.get().public_id}/", "policy"
-    make_federation(installation, agent)
-    yield "maria", "/agents/", "agents"
-    yield "tomas", f"/agents/{agent.public_id}/", "agent"
-    yield "tomas", "/agents/new/", "agent-new"
-    yield "tomas", f"/agents/{agent.public_id}/federated/new/", "agent-federated"
-    yield "adele", "/issuers/", "issuers"
-    yield "ruth", "/issuers/new/", "issuer-new"
-    yield "tomas", f"/agents/{agent.public_id}/start/", "agent-start"
-    yield "tomas", f"/agents/{agent.public_id}/history/", "agent-history"
-    make_delivery_log(agent, now())
-    yield "tomas", f"/agents/{agent.public_id}/webhooks/", "agent-webhooks"
-    yield "tomas", f"/agents/{agent.public_id}/decommission/", "agent-decommission"
-    yield "tomas", f"/agents/{agent.public_id}/keys/new/", "agent-key"
-    yield "tomas", f"/agents/{agent.public_id}/grants/new/", "agent-tools"
-    yield "tomas", f"/agents/{agent.public_id}/grants/new/?tool=post_journal_entry", "agent-grant"
-    yield "maria", "/tools/", "tools"
-    yield "maria", "/tools/create_purchase_order/", "tool"
-    yield "ines", "/commits/", "commits"
-    yield "ines", f"/commits/{order.commit.public_id}/", "commit"
-    yield "ines", "/commits/connections/", "connections"
-    yield "ines", "/commits/connections/embedded/", "connection"
-    yield "ines", "/commits/?state=unknown&key=x", "commits-unknown"
-    yield "ines", "/reconciliation/", "reconciliation"
-    yield "ines", f"/reconciliation/runs/{difference.last_run.public_id}/", "run"
-    yield "ines", "/reconciliation/breaks/", "breaks"
-    yield "ines", f"/reconciliation/breaks/{difference.public_id}/", "break"
-    yield "samuel", "/audit/", "audit"
-    yield "samuel", f"/audit/proposals/{order.public_id}/", "audit-proposal"
-    yield "maria", "/accounts/2fa/", "second-factors"
-    yield "maria", "/accounts/logout/", "logout"
+# Every rule is checked in the first look, in the others what a theme or a width can change. A page is loaded once.
+LOOKS = (
+    ("wide-light", WIDE, "light", EVERYTHING),
+    ("wide-dark", WIDE, "dark", COLOURS),
+    ("phone-dark", PHONE, "dark", SHAPE),
+    ("phone-light", PHONE, "light", COLOURS),
+)
 
 
 @pytest.mark.parametrize("half", [0, 1], ids=["first", "second"])
@@ -88,17 +29,16 @@ def test_every_page_in_every_look(visit: Callable[..., Watched], installation: I
     commit_everything()
     seal_everything()
     windows: dict[str, Watched] = {}
-    for person, path, name in list(pages(installation))[half::2]:
+    for person, path, name in stops(installation)[half::2]:
         if person not in windows:
             windows[person] = visit(person)
         watched = windows[person]
         page = watched.open(path)
-        for look, size, scheme in LOOKS:
+        for look, size, scheme, rules in LOOKS:
             page.set_viewport_size(size)  # type: ignore[arg-type]
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            watched.check(is_full=look in FULL)
-            if look in PICTURED:
-                watched.picture(f"{name}-{look}")
+            watched.check(rules=rules)
+            watched.picture(f"{name}-{look}")
 
 
 @pytest.mark.parametrize(("path", "title"), [("/nowhere/", "There is nothing here"), ("/audit/", "This action is not yours")])
