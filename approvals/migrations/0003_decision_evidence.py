@@ -211,9 +211,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="presentation",
             name="needs_reason",
-            field=models.BooleanField(
-                default=False, help_text="Something on it wants a look: approving asks for a reason and a comment"
-            ),
+            field=models.BooleanField(default=False, help_text="Something on it wants a look: approving asks for a reason and a comment"),
         ),
         migrations.AddField(
             model_name="decision",
