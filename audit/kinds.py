@@ -15,8 +15,9 @@ from enum import StrEnum
 
 FAMILIES = frozenset(
     {
-        "agent", "approval", "commit", "compensation", "connector", "credential", "erp", "evidence", "gate", "grant", "hold",
-        "issuer", "log", "policy", "proposal", "read", "reconciliation", "retention", "token", "tool", "user", "webhook",
+        "agent", "approval", "bulk", "calendar", "commit", "compensation", "connector", "credential", "delegation", "erp",
+        "evidence", "gate", "grant", "hold", "issuer", "log", "policy", "proposal", "read", "reconciliation", "retention", "review",
+        "step_up", "token", "tool", "user", "webhook", "work",
     }
 )  # fmt: skip
 KIND_PATTERN = re.compile(r"^(?P<subject>[a-z]+(?:_[a-z]+)*):(?P<action>[a-z]+(?:_[a-z]+)*)$")
