@@ -13,14 +13,14 @@ class ApprovalsConfig(AppConfig):
 
     def ready(self) -> None:
         """Make proposals routable and the gate's events recordable."""
-        from approvals.events import ApprovalEvent, GateEvent, PageEvent, PolicyEvent
+        from approvals.events import ApprovalEvent, DiscussionEvent, GateEvent, PageEvent, PolicyEvent, StepUpEvent
         from approvals.evidence import members
         from approvals.gate import ApprovalGate
-        from audit.bundle import register_section
+        from audit.bundle_parts import register_section
         from audit.kinds import register_kinds
         from proposals.gate import register_gate
 
-        for kinds in (GateEvent, ApprovalEvent, PageEvent, PolicyEvent):
+        for kinds in (GateEvent, ApprovalEvent, PageEvent, DiscussionEvent, StepUpEvent, PolicyEvent):
             register_kinds(kinds)
         register_section("gate", members)
         register_gate(ApprovalGate())

@@ -1,8 +1,8 @@
 """Evidence bundles: one zip for one proposal that opens and verifies without us.
 
 Audit knows the events; what else belongs into a bundle comes from the apps that own it. Each registers a section once in
-AppConfig.ready: `register_section("proposal", builder)`, where `builder(proposal)` takes the proposal's TypeID and returns
-member path → exact bytes, or nothing when it has nothing. No secret ever goes in. The members the verifier knows, all optional,
+AppConfig.ready (audit/bundle_parts.py): `register_section("proposal", builder)`, where `builder(proposal)` takes the proposal's TypeID and
+returns member path → exact bytes, or nothing when it has nothing. No secret ever goes in. The members the verifier knows, all optional,
 each checked when it is there (digests are `sha256:<hex>` over purpose, NUL, bytes):
 
 proposal/action.json               the stored canonical action; digest (countersign.action/1) = `action_digest` of the events
@@ -26,8 +26,7 @@ The archive is deterministic: the same events, sections and checkpoint give the 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -37,9 +36,20 @@ from typing import ClassVar
 
 from django.db import transaction
 
+from audit.bundle_parts import (
+    Scope,
+    compose_report,
+    dictionary_of,
+    section_members,
+    section_names,
+    table_bytes,
+    tables_document,
+    tables_for,
+)
 from audit.events import EvidenceEvent
 from audit.keys import chain_id, log_origin, region, signing_key, verifying_key
-from audit.models import Checkpoint, Event
+from audit.models import Checkpoint, Event, EventPayload
+from audit.payloads import Shredded, opened
 from audit.proofs import inclusion_paths, stored_leaves, tlog_proof
 from audit.records import Subject
 from audit.sealer_process import request_seal
@@ -49,28 +59,21 @@ from audit.verifier.countersign_verify import (
     BUNDLE_SCHEMA,
     MANIFEST_SCHEMA,
     MANIFEST_TYPE,
-    MEMBER_PATTERN,
+    TOMBSTONE_SCHEMA,
     TRUST_SCHEMA,
+    Members,
     dsse_message,
     encode_base64,
     write_archive,
 )
 from kernel.actors import Actor
 from kernel.canonical import canonical_bytes
+from kernel.clock import wire_time
 from kernel.errors import DomainError, NotVisible
 from kernel.ids import Prefix, decode, encode
 
-SectionBuilder = Callable[[str], Mapping[str, bytes]]
-
 VERIFIER_DIRECTORY = Path(countersign_verify.__file__).parent
-OWN_PREFIXES = ("checkpoints/", "keys/", "payloads/", "proofs/")
-OWN_MEMBERS = frozenset(
-    {"README.txt", "bundle.json", "data_dictionary.md", "events.jsonl", "manifest.dsse.json", "manifest.json", "verify.py"}
-)
-SECTION_NAME = re.compile(r"^[a-z][a-z_]*$")
 POLL_SECONDS = 0.1
-
-_sections: dict[str, SectionBuilder] = {}
 
 
 class NotSealedYet(DomainError):
@@ -98,13 +101,6 @@ class EvidenceBundle:
         return f"countersign-{self.proposal}.zip"
 
 
-def register_section(name: str, builder: SectionBuilder) -> None:
-    """Make every bundle hold what `builder` returns; the same name registered again takes the place of the first."""
-    if not SECTION_NAME.match(name):
-        raise ValueError(f"{name!r} can't name a section")
-    _sections[name] = builder
-
-
 def export_bundle(*, proposal: str, actor: Actor, now: datetime, wait_seconds: float = 0.0) -> EvidenceBundle:
     """Build the bundle and put its export on record.
 
@@ -127,18 +123,16 @@ def build_bundle(proposal: str, *, wait_seconds: float = 0.0) -> EvidenceBundle:
     """Return the bundle of one proposal; waits up to `wait_seconds` for its events to be sealed and signed."""
     decode(Prefix.PROPOSAL, proposal)
     rows, checkpoint = _sealed_rows(proposal, wait_seconds=wait_seconds)
-    members = _section_members(proposal)
-    members |= _event_members(rows, checkpoint)
-    members["README.txt"] = (VERIFIER_DIRECTORY / "README.txt").read_bytes()
-    members["data_dictionary.md"] = (VERIFIER_DIRECTORY / "data_dictionary.md").read_bytes()
-    members["verify.py"] = Path(countersign_verify.__file__).read_bytes()
-    members["keys/trust.json"] = canonical_bytes(
-        {
-            "schema": TRUST_SCHEMA,
-            "origin": log_origin(),
-            "keys": [{"vkey": verifying_key().text, "uses": ["checkpoint", "manifest"]}],
-        }
+    scope = Scope(
+        first_sequence=rows[0].seal.sequence,
+        last_sequence=rows[-1].seal.sequence,
+        checkpoint_size=checkpoint.size,
+        as_of=checkpoint.signed_at,
+        proposal=proposal,
     )
+    members = section_members(proposal)
+    members |= _event_members(rows, checkpoint)
+    members["keys/trust.json"] = trust_document()
     members["bundle.json"] = canonical_bytes(
         {
             "schema": BUNDLE_SCHEMA,
@@ -150,10 +144,17 @@ def build_bundle(proposal: str, *, wait_seconds: float = 0.0) -> EvidenceBundle:
             "first_sequence": rows[0].seal.sequence,
             "last_sequence": rows[-1].seal.sequence,
             "checkpoint": {"size": checkpoint.size, "root": bytes(checkpoint.root).hex()},
-            "sections": sorted(_sections),
+            "sections": section_names(),
         }
     )
-    manifest = manifest_of(members)
+    described = []
+    for table in tables_for(scope):
+        members[table.path], stated = table_bytes(table, scope)
+        described.append(stated)
+    report = compose_report(scope, Members.of({**members, "tables.json": tables_document(described)}), described)
+    members |= report.members
+    members |= standing_members([*described, *report.tables])
+    manifest = manifest_of(Members.of(members))
     members["manifest.json"] = manifest
     members["manifest.dsse.json"] = signed_envelope(manifest)
     archive = write_archive(members)
@@ -166,11 +167,28 @@ def build_bundle(proposal: str, *, wait_seconds: float = 0.0) -> EvidenceBundle:
     )
 
 
-def manifest_of(members: Mapping[str, bytes]) -> bytes:
+def trust_document() -> bytes:
+    """Return keys/trust.json: the public key, for convenience."""
+    keys = [{"vkey": verifying_key().text, "uses": ["checkpoint", "manifest"]}]
+    return canonical_bytes({"schema": TRUST_SCHEMA, "origin": log_origin(), "keys": keys})
+
+
+def standing_members(described: Sequence[Mapping[str, object]]) -> dict[str, bytes]:
+    """Return what every bundle ends with: how to read and verify it, and what its tables state."""
+    return {
+        "README.txt": (VERIFIER_DIRECTORY / "README.txt").read_bytes(),
+        "data_dictionary.md": (VERIFIER_DIRECTORY / "data_dictionary.md").read_bytes() + dictionary_of(described),
+        "tables.json": tables_document(sorted(described, key=lambda item: str(item["path"]))),
+        "verify.py": Path(countersign_verify.__file__).read_bytes(),
+    }
+
+
+def manifest_of(members: Members) -> bytes:
     """Return the canonical manifest: path, size and SHA-256 of each member."""
-    listed = [
-        {"path": path, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for path, content in sorted(members.items())
-    ]
+    listed = []
+    for path in sorted(members):
+        size, digest = members.measure(path)
+        listed.append({"path": path, "bytes": size, "sha256": digest})
     return canonical_bytes({"schema": MANIFEST_SCHEMA, "members": listed})
 
 
@@ -191,7 +209,7 @@ def _sealed_rows(proposal: str, *, wait_seconds: float) -> tuple[list[Event], Ch
     deadline = monotonic() + wait_seconds
     is_seal_requested = False
     while True:
-        rows = list(Event.objects.filter(chain=proposal).select_related("seal", "payload").order_by("position"))
+        rows = list(Event.objects.filter(chain=proposal).select_related("seal", "payload__key").order_by("position"))
         if not rows:
             raise NotVisible(detail=f"There are no audit events of {proposal}.")
         unsealed = sum(not hasattr(row, "seal") for row in rows)
@@ -217,14 +235,19 @@ def _sealed_rows(proposal: str, *, wait_seconds: float) -> tuple[list[Event], Ch
         sleep(POLL_SECONDS)
 
 
-def _section_members(proposal: str) -> dict[str, bytes]:
-    members: dict[str, bytes] = {}
-    for name in sorted(_sections):
-        for path, content in _sections[name](proposal).items():
-            if not MEMBER_PATTERN.match(path) or path.startswith(OWN_PREFIXES) or path in OWN_MEMBERS or path in members:
-                raise ValueError(f"the section {name} may not add a member {path!r}")
-            members[path] = bytes(content)
-    return members
+def payload_members(event_id: str, beside: EventPayload) -> dict[str, bytes]:
+    """Return what a bundle holds of one payload: content and salt, or the note that it was shredded, when and by which event."""
+    found = opened(beside)
+    if isinstance(found, Shredded):
+        note = {
+            "schema": TOMBSTONE_SCHEMA,
+            "event_id": event_id,
+            "shredded_at": wire_time(found.shredded_at),
+            "disposal": found.disposal,
+            "tombstone": found.tombstone,
+        }
+        return {f"tombstones/{event_id}.json": canonical_bytes(note)}
+    return {f"payloads/{event_id}.json": found.content, f"payloads/{event_id}.salt": found.salt.hex().encode("ascii")}
 
 
 def _event_members(rows: Sequence[Event], checkpoint: Checkpoint) -> dict[str, bytes]:
@@ -252,7 +275,6 @@ def _event_members(rows: Sequence[Event], checkpoint: Checkpoint) -> dict[str, b
         members[f"proofs/{seal.sequence:012d}.tlog-proof"] = tlog_proof(index=index, path=paths[index], note=note)
         beside = getattr(row, "payload", None)
         if beside is not None:
-            members[f"payloads/{event_id}.json"] = bytes(beside.content)
-            members[f"payloads/{event_id}.salt"] = bytes(beside.salt).hex().encode("ascii")
+            members |= payload_members(event_id, beside)
     members["events.jsonl"] = b"".join(lines)
     return members

@@ -13,7 +13,7 @@ class CommitsConfig(AppConfig):
 
     def ready(self) -> None:
         """Make kinds recordable, the bundle complete and approvals heard."""
-        from audit.bundle import register_section
+        from audit.bundle_parts import register_section
         from audit.kinds import register_kinds
         from commits.events import BreakerEvent, CommitEvent, ErpEvent
         from commits.evidence import erp_members

@@ -13,7 +13,7 @@ class ProposalsConfig(AppConfig):
 
     def ready(self) -> None:
         """Make this app's events recordable and its tasks reachable."""
-        from audit.bundle import register_section
+        from audit.bundle_parts import register_section
         from audit.kinds import register_kinds
         from identity.activity import register_rates, register_stakes
         from kernel.queue import Cluster, on_pulse, on_wake

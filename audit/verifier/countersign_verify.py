@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
+import csv
 import functools
 import hashlib
 import hmac
@@ -29,14 +30,19 @@ import struct
 import sys
 import zipfile
 import zlib
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
 EVENT_SCHEMA = "countersign.audit.event/1"
 BUNDLE_SCHEMA = "countersign.bundle/1"
+PERIOD_SCHEMA = "countersign.period_bundle/1"
+RANGE_SCHEMA = "countersign.range_proof/1"
+TABLES_SCHEMA = "countersign.tables/1"
 MANIFEST_SCHEMA = "countersign.manifest/1"
 TRUST_SCHEMA = "countersign.trust/1"
 TOMBSTONE_SCHEMA = "countersign.tombstone/1"
@@ -44,6 +50,7 @@ SHREDDED_KIND = "retention:shredded"
 MANIFEST_TYPE = "application/vnd.countersign.manifest+json"
 TLOG_PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 ACTION_PURPOSE = "countersign.action/1"
+POLICY_PURPOSE = "countersign.policy/1"
 
 HOLDS, DOES_NOT_HOLD, UNUSABLE = 0, 1, 2
 
@@ -134,8 +141,10 @@ def is_consistent(*, old_size: int, old_root: bytes, size: int, root: bytes, pat
 
     The empty tree is the beginning of every tree; equal sizes must have equal roots; both are proved by no path at all.
     """
-    if old_size == size or old_size == 0:
-        return not path and (old_root == root if old_size == size else old_root == Frontier().root())
+    if old_size == 0 and not path:
+        return old_root == Frontier().root() and (size > 0 or root == old_root)
+    if old_size == size:
+        return not path and old_root == root
     if not 0 < old_size < size or not path:
         return False
     # A perfect old tree is itself the first node of the path, and is not repeated there.
@@ -1138,6 +1147,8 @@ class Bundle:
     checkpoints: dict[bytes, Checkpoint] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
+    # How many events of each kind go by: what tables are counted against.
+    kinds: dict[str, int] = field(default_factory=dict)
 
     def member(self, path: str) -> bytes:
         """Return a member that must be there; raises Malformed."""
@@ -1169,8 +1180,20 @@ def verify_members(members: Members, *, pinned: Sequence[VerifyingKey], findings
     bundle = Bundle(members, pinned, findings)
     check_manifest(bundle)
     check_manifest_signature(bundle)
+    check_content(bundle)
+    if not pinned:
+        findings.limitations.append("Integrity only: the key came from the bundle. Pin the key you were given another way with --key.")
+    return bundle
+
+
+def check_content(bundle: Bundle) -> None:
+    """Check everything but the manifest: what can be said before there is one."""
     check_header(bundle)
     check_checkpoints(bundle)
+    if bundle.header.get("schema") == PERIOD_SCHEMA:
+        verify_period(bundle)
+        check_tables(bundle)
+        return
     check_events(bundle)
     check_proofs(bundle)
     check_payloads(bundle)
@@ -1179,9 +1202,9 @@ def verify_members(members: Members, *, pinned: Sequence[VerifyingKey], findings
         check_approval(bundle)
         check_cited_documents(bundle)
         check_commit(bundle)
-    if not pinned:
-        findings.limitations.append("Integrity only: the key came from the bundle. Pin the key you were given another way with --key.")
-    return bundle
+    for record in bundle.records:
+        bundle.kinds[str(record.get("type"))] = bundle.kinds.get(str(record.get("type")), 0) + 1
+    check_tables(bundle)
 
 
 def check_manifest(bundle: Bundle) -> None:
@@ -1228,8 +1251,9 @@ def check_manifest_signature(bundle: Bundle) -> None:
 def check_header(bundle: Bundle) -> None:
     """Check that bundle.json says what this is."""
     with bundle.findings.check("The bundle says what it is") as detail:
-        header = bundle.document("bundle.json", BUNDLE_SCHEMA)
-        for name in ("chain_id", "origin", "proposal"):
+        is_period = record_part(parse_canonical(bundle.member("bundle.json")), "schema") == PERIOD_SCHEMA
+        header = bundle.document("bundle.json", PERIOD_SCHEMA if is_period else BUNDLE_SCHEMA)
+        for name in ("chain_id", "origin", *(("since", "until") if is_period else ("proposal",))):
             if not isinstance(header.get(name), str) or not header[name]:
                 raise Malformed(f"bundle.json does not name its {name}")
         bundle.header = header
@@ -1242,7 +1266,14 @@ def check_header(bundle: Bundle) -> None:
             header.get("region") == header["chain_id"].rpartition("/")[2],
             "region_differs", "bundle.json", f"bundle.json names the region {header.get('region')}, the chain another one.",
         )  # fmt: skip
-        detail.append(f"proposal {header['proposal']} of chain {header['chain_id']}")
+        detail.append(f"{subject_of(header)} of chain {header['chain_id']}")
+
+
+def subject_of(header: Mapping[str, Any]) -> str:
+    """Return what the bundle is about, in words."""
+    if header.get("schema") == PERIOD_SCHEMA:
+        return f"period {header.get('since', '?')} to {header.get('until', '?')}"
+    return f"proposal {header.get('proposal', '?')}"
 
 
 def check_checkpoints(bundle: Bundle) -> None:
@@ -1388,7 +1419,9 @@ def check_payloads(bundle: Bundle) -> None:
             except ValueError:
                 matches = False
             findings.expect(matches, "payload_swapped", f"{stem}.json", f"{stem}.json is not the payload that its event committed to.")
-        for path in sorted(path for path in bundle.members if path.startswith(("payloads/", "tombstones/")) and path not in known | shredded):
+        for path in sorted(
+            path for path in bundle.members if path.startswith(("payloads/", "tombstones/")) and path not in known | shredded
+        ):
             findings.problem("payload_extra", path, f"{path} belongs to no event, or to one whose payload was shredded.")
         detail.append(f"{len(known) // 2} payloads" + (f", {len(shredded)} shredded" if shredded else ""))
 
@@ -1480,6 +1513,7 @@ def _check_route(bundle: Bundle, approvers: Sequence[str]) -> None:
             findings.limitations.append("The route is not in the bundle; who was excluded was not checked.")
         return
     route = parse_json(bundle.members["gate/route.json"])
+    _check_policy(bundle, route)
     excluded = {str(item.get("user", "")) if isinstance(item, dict) else str(item) for item in record_part(route, "excluded") or []}
     for approver in sorted(set(approvers) & excluded):
         findings.problem("approver_excluded", "gate/route.json", f"Person {approver} approved although excluded from deciding.")
@@ -1489,6 +1523,21 @@ def _check_route(bundle: Bundle, approvers: Sequence[str]) -> None:
             isinstance(required, int) and len(set(approvers)) >= max(1, required),
             "approvals_missing", "gate/route.json", f"{len(set(approvers))} distinct people approved; the route asks for {required}.",
         )  # fmt: skip
+
+
+def _check_policy(bundle: Bundle, route: Any) -> None:
+    """Check that the policy's text is the one that the route was found by and that the events name."""
+    text, stated = bundle.members.get("gate/policy.json"), str(record_part(route, "policy", "digest") or "")
+    gates = [record_part(record, "gate", "digest") for record in bundle.records if str(record.get("type")).startswith("approval:")]
+    named = {str(digest) for digest in (stated, *gates) if digest}
+    if text is None:
+        if named:
+            bundle.findings.limitations.append("The policy's text is not in the bundle; only its digest is known.")
+        return
+    bundle.findings.expect(
+        named <= {digest_text(POLICY_PURPOSE, text)},
+        "policy_differs", "gate/policy.json", "This policy is not the one by which the route was found.",
+    )  # fmt: skip
 
 
 def _check_decisions(bundle: Bundle, decided: Sequence[Mapping[str, Any]]) -> None:
@@ -1583,6 +1632,305 @@ def _check_differences(findings: Findings, found: Any, reported: Any) -> None:
         findings.limitations.append(f"What landed differs from what was approved in {found_count} fields, as the log reports.")
 
 
+# --- Bundles: tables, with their counts and control totals ------------------------------------------------------------------------
+
+
+def check_tables(bundle: Bundle) -> None:
+    """Check that each table has the rows and the sums it states, and as many rows as there are events of its kind."""
+    findings = bundle.findings
+    if "tables.json" not in bundle.members:
+        return
+    with findings.check("Tables have the rows and control totals they state") as detail:
+        listed, rows = set(), 0
+        for table in bundle.document("tables.json", TABLES_SCHEMA).get("tables", []):
+            path = str(record_part(table, "path"))
+            listed.add(path)
+            rows += _check_table(bundle, path, table)
+        for path in sorted(path for path in bundle.members if path.endswith(".csv") and path not in listed):
+            findings.problem("table_unlisted", path, f"{path} is a table that tables.json does not describe.")
+        detail.append(f"{len(listed)} tables, {rows} rows")
+
+
+def _check_table(bundle: Bundle, path: str, table: Any) -> int:
+    findings = bundle.findings
+    names = [str(record_part(column, "name")) for column in record_part(table, "columns") or []]
+    totals = [(str(record_part(item, "column")), str(record_part(item, "by"))) for item in record_part(table, "totals") or []]
+    sums: dict[str, dict[str, Decimal]] = {amount: {} for amount, _ in totals}
+    count = 0
+    with io.TextIOWrapper(bundle.members.open(path), encoding="utf-8", newline="") as text:
+        try:
+            rows = csv.reader(text, strict=True)
+            if next(rows, []) != names or any(amount not in names or by not in names for amount, by in totals):
+                raise Malformed(f"{path} does not have the columns that tables.json describes")
+            places = [(amount, names.index(amount), names.index(by)) for amount, by in totals]
+            for row in rows:
+                count += 1
+                if len(row) != len(names):
+                    raise Malformed(f"row {count} of {path} has {len(row)} fields, not {len(names)}")
+                for amount, place, by_place in places:
+                    if row[place]:
+                        sums[amount][row[by_place]] = sums[amount].get(row[by_place], Decimal(0)) + Decimal(row[place])
+        except (csv.Error, UnicodeDecodeError, ArithmeticError) as error:
+            raise Malformed(f"{path} can't be read: {error}") from error
+    findings.expect(
+        count == record_part(table, "rows"), "table_rows", path, f"{path} has {count} rows; tables.json says {record_part(table, 'rows')}."
+    )
+    for item in record_part(table, "totals") or []:
+        stated = {str(key): str(value) for key, value in (record_part(item, "sums") or {}).items()}
+        found = {key: f"{value:f}" for key, value in sums[str(item["column"])].items()}
+        findings.expect(stated == found, "table_totals", path, f"The sums of {item['column']} in {path} are not the stated ones.")
+    kind = record_part(table, "of_kind")
+    if kind:
+        events = bundle.kinds.get(str(kind), 0)
+        findings.expect(count == events, "table_events", path, f"{path} has {count} rows for {events} events {kind} in the log.")
+    return count
+
+
+# --- Bundles: a period ------------------------------------------------------------------------------------------------------------
+
+NAMED, WITHHELD = {"sequence", "event_id", "previous_entry", "entry", "leaf", "bytes"}, {"sequence", "previous_entry", "entry", "leaf"}
+
+
+@dataclass
+class PeriodWalk:
+    """What is known while the events of a period go by; it grows with the number of proposals, not with their contents."""
+
+    frontier: Frontier
+    roots: Mapping[int, list[tuple[str, bytes]]]
+    links: PeriodLinks
+    payloads: LockStep
+    tombstones: LockStep
+    # For each proposal where its events begin in events.jsonl, and those of which an earlier part is not in the bundle.
+    offsets: dict[str, array[int]] = field(default_factory=dict)
+    begun_before: set[str] = field(default_factory=set)
+    count: int = 0
+    withheld: int = 0
+    sequence: int = 0
+    entry: str = ""
+    commitments: int = 0
+    roots_checked: int = 0
+
+
+class PeriodLinks(SubjectLinks):
+    """Per-subject chains whose beginning may lie before the period, or among what is withheld."""
+
+    def follow(self, findings: Findings, where: str, record: Mapping[str, Any], leaf: bytes) -> None:
+        """Take the first event of a subject as it comes; from then on nothing may be missing."""
+        chain, position = str(record_part(record, "link", "chain")), record_part(record, "link", "position")
+        if chain not in self._ends and isinstance(position, int) and position > 1:
+            self._ends[chain] = (position - 1, str(record_part(record, "link", "previous")))
+        super().follow(findings, where, record, leaf)
+
+
+class LockStep:
+    """A file of lines about events, in the order of the events: each is taken when its event goes by."""
+
+    def __init__(self, bundle: Bundle, path: str) -> None:
+        """Begin at the first line; a file that is not there has none."""
+        self._lines = bundle.members.lines(path) if path in bundle.members else iter(())
+        self.path = path
+        self.next: Any = None
+        self.step()
+
+    def step(self) -> None:
+        """Go on to the next line."""
+        line = next(self._lines, None)
+        self.next = None if line is None else parse_canonical(line[1])
+
+    def take(self, event_id: str) -> Any:
+        """Return the line about this event, or None when the next line is about another one."""
+        if self.next is None or record_part(self.next, "event_id") != event_id:
+            return None
+        taken = self.next
+        self.step()
+        return taken
+
+
+def verify_period(bundle: Bundle) -> None:
+    """Check what only the bundle of a period has: a range without a gap, its proof, payloads beside, documents of each proposal."""
+    findings = bundle.findings
+    with findings.check("The range is complete, linked and leads to the checkpoint") as detail:
+        walk = _walk_period(bundle, detail)
+        _check_range(bundle, walk)
+    with findings.check("Documents of proposals agree with their events") as detail:
+        _check_documents(bundle, walk, detail)
+
+
+def _walk_period(bundle: Bundle, detail: list[str]) -> PeriodWalk:
+    proof = bundle.document("proofs/range.json", RANGE_SCHEMA)
+    first = proof.get("first")
+    if not isinstance(first, int) or first < 1 or first != bundle.header.get("first_sequence"):
+        raise Malformed("proofs/range.json is not about the range that bundle.json names")
+    roots: dict[int, list[tuple[str, bytes]]] = {}
+    for checkpoint in bundle.checkpoints.values():
+        roots.setdefault(checkpoint.size, []).append((f"the checkpoint of size {checkpoint.size}", checkpoint.root))
+    try:
+        frontier = Frontier(first - 1, [bytes.fromhex(node) for node in proof.get("before", [])])
+    except (ValueError, TypeError) as error:
+        raise Malformed(f"proofs/range.json: {error}") from error
+    payloads, tombstones = LockStep(bundle, "payloads/payloads.jsonl"), LockStep(bundle, "tombstones/tombstones.jsonl")
+    walk = PeriodWalk(frontier, roots, PeriodLinks(), payloads, tombstones, sequence=first - 1)
+    for offset, line in bundle.members.lines("events.jsonl"):
+        _walk_event(bundle, walk, parse_canonical(line), offset)
+    for beside in (walk.payloads, walk.tombstones):
+        if beside.next is not None:
+            bundle.findings.problem("payload_extra", beside.path, f"{beside.path} holds a line about no event, or out of order.")
+    detail.append(f"{walk.count} events, {walk.withheld} of them withheld, {walk.commitments} payloads, {walk.roots_checked} roots")
+    return walk
+
+
+def _walk_event(bundle: Bundle, walk: PeriodWalk, event: Any, offset: int) -> None:
+    findings = bundle.findings
+    if not isinstance(event, dict) or set(event) not in (NAMED, WITHHELD) or not isinstance(event["sequence"], int):
+        raise Malformed("a line of events.jsonl does not hold exactly " + ", ".join(sorted(NAMED)))
+    sequence, where = event["sequence"], f"sequence {event['sequence']}"
+    if sequence != walk.sequence + 1:
+        findings.problem("sequence_gap", where, f"The sequence goes from {walk.sequence} to {sequence}: entries are missing.")
+        raise Malformed(f"the range is not whole at {where}")
+    try:
+        previous, entry, leaf = (bytes.fromhex(event[name]) for name in ("previous_entry", "entry", "leaf"))
+    except (ValueError, TypeError) as error:
+        raise Malformed(f"a digest at {where} is not hexadecimal") from error
+    if walk.entry and event["previous_entry"] != walk.entry:
+        findings.problem("entry_unlinked", where, f"The entry at {where} does not continue the one before.")
+    if sequence == 1 and previous != genesis_entry(str(bundle.header.get("chain_id"))):
+        findings.problem("entry_unlinked", where, "The first entry is not this chain's.")
+    if entry_hash(sequence, previous, leaf) != entry:
+        findings.problem("entry_wrong", where, f"The entry at {where} is not the digest of its place.")
+    walk.sequence, walk.entry, walk.count = sequence, event["entry"], walk.count + 1
+    walk.frontier.append(leaf)
+    _check_period_roots(findings, walk)
+    if "bytes" not in event:
+        walk.withheld += 1
+        return
+    stored = decode_base64(event["bytes"])
+    record = check_event(findings, where, event_id=event["event_id"], chain_id=str(bundle.header.get("chain_id")), stored=stored, leaf=leaf)
+    if record is not None:
+        bundle.kinds[str(record.get("type"))] = bundle.kinds.get(str(record.get("type")), 0) + 1
+        walk.links.follow(findings, where, record, leaf)
+        _check_beside(findings, walk, record, where)
+        _note_proposal(walk, record, offset)
+
+
+def _note_proposal(walk: PeriodWalk, record: Mapping[str, Any], offset: int) -> None:
+    proposal = str(record_part(record, "subject", "proposal"))
+    if not proposal or record_part(record, "link", "chain") != proposal:
+        return
+    if proposal not in walk.offsets:
+        walk.offsets[proposal] = array("Q")
+        if record_part(record, "link", "position") != 1:
+            walk.begun_before.add(proposal)
+    walk.offsets[proposal].append(offset)
+
+
+def _check_beside(findings: Findings, walk: PeriodWalk, record: Mapping[str, Any], where: str) -> None:
+    """Check the payload or tombstone of an event that committed to a payload."""
+    commitment, event_id = record.get("payload_commitment", ""), str(record.get("event_id"))
+    if not commitment:
+        return
+    walk.commitments += 1
+    payload = walk.payloads.take(event_id)
+    if payload is None:
+        if walk.tombstones.take(event_id) is None:
+            findings.problem("payload_missing", where, f"The payload of {event_id} is neither there nor said to be shredded.")
+        return
+    try:
+        matches = payload_commitment(bytes.fromhex(payload["salt"]), decode_base64(payload["content"])) == commitment
+    except (KeyError, ValueError, TypeError, AttributeError):
+        matches = False
+    findings.expect(matches, "payload_swapped", where, f"The payload of {event_id} is not the one that its event committed to.")
+
+
+def _check_period_roots(findings: Findings, walk: PeriodWalk) -> None:
+    for source, root in walk.roots.get(walk.sequence, ()):
+        walk.roots_checked += 1
+        findings.expect(
+            walk.frontier.root() == root, "root_differs", source, f"The events up to {walk.sequence} do not have the root of {source}."
+        )
+
+
+def _check_range(bundle: Bundle, walk: PeriodWalk) -> None:
+    """Check counts against bundle.json, and that the tree at the end of the range is the beginning of the checkpoint's tree."""
+    findings, header = bundle.findings, bundle.header
+    proof = bundle.document("proofs/range.json", RANGE_SCHEMA)
+    stated = {name: header.get(name) for name in ("events", "withheld", "last_sequence")}
+    found = {"events": walk.count, "withheld": walk.withheld, "last_sequence": walk.sequence}
+    findings.expect(stated == found, "event_count", "events.jsonl", f"bundle.json says {stated}; there are {found}.")
+    claimed = header.get("checkpoint")
+    checkpoint = next((item for item in bundle.checkpoints.values() if {"size": item.size, "root": item.root.hex()} == claimed), None)
+    if checkpoint is None:
+        return  # found missing where checkpoints are checked
+    try:
+        path = [bytes.fromhex(node) for node in proof.get("after", [])]
+    except (ValueError, TypeError) as error:
+        raise Malformed(f"proofs/range.json: {error}") from error
+    holds = is_consistent(old_size=walk.frontier.size, old_root=walk.frontier.root(), size=checkpoint.size, root=checkpoint.root, path=path)
+    findings.expect(holds, "range_unproved", "proofs/range.json", "The range is not proved to be part of the checkpoint's tree.")
+
+
+def _check_documents(bundle: Bundle, walk: PeriodWalk, detail: list[str]) -> None:
+    """Check each proposal of the period as its own bundle would be checked."""
+    notes: dict[str, int] = {}
+    seen = 0
+    with bundle.members.open("events.jsonl") as events:
+        for proposal, documents in _document_groups(bundle):
+            offsets = walk.offsets.pop(proposal, None)
+            if offsets is None:
+                bundle.findings.problem("documents_extra", proposal, f"There are documents of {proposal} but no events.")
+                continue
+            seen += 1
+            records = [record for offset in offsets if (record := _record_at(events, offset))]
+            _check_one_proposal(bundle, proposal, documents, records, notes, is_whole=proposal not in walk.begun_before)
+    if walk.offsets:
+        notes["Nothing but events of it is in the bundle."] = len(walk.offsets)
+    bundle.findings.limitations.extend(f"{count} proposals: {sentence}" for sentence, count in sorted(notes.items()))
+    detail.append(f"{seen} proposals")
+
+
+def _document_groups(bundle: Bundle) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Yield each proposal with its documents by path; raises Malformed when proposals or paths are out of order."""
+    current, documents, last = "", {}, ("", "")
+    for _, line in bundle.members.lines("documents.jsonl") if "documents.jsonl" in bundle.members else ():
+        value = parse_canonical(line)
+        place = (str(record_part(value, "proposal")), str(record_part(value, "path")))
+        if place <= last or not MEMBER_PATTERN.match(place[1]):
+            raise Malformed(f"documents.jsonl is out of order at {place[0]} {place[1]}")
+        if place[0] != current:
+            if current:
+                yield current, documents
+            current, documents = place[0], {}
+        documents[place[1]], last = decode_base64(str(record_part(value, "bytes"))), place
+    if current:
+        yield current, documents
+
+
+def _record_at(events: BinaryIO, offset: int) -> dict[str, Any] | None:
+    events.seek(offset)
+    try:
+        record = parse_json(decode_base64(str(record_part(parse_json(events.readline(LINE_BYTES_MAX)), "bytes"))))
+    except Malformed:
+        return None  # named when the line went by
+    return record if isinstance(record, dict) else None
+
+
+def _check_one_proposal(
+    bundle: Bundle, proposal: str, documents: dict[str, bytes], records: list[dict[str, Any]], notes: dict[str, int], *, is_whole: bool
+) -> None:
+    findings = Findings()
+    one = Bundle(Members.of(documents), bundle.pinned, findings, header={"proposal": proposal}, records=records)
+    check_cited_documents(one)
+    if is_whole:
+        check_action(one)
+        check_approval(one)
+        check_commit(one)
+    else:
+        findings.limitations.append("It began before the period: approval and action were not checked here.")
+    for problem in findings.problems:
+        bundle.findings.problem(problem.code, f"{proposal} {problem.where}", f"{proposal}: {problem.sentence}")
+    for sentence in findings.limitations:
+        notes[sentence] = notes.get(sentence, 0) + 1
+
+
 # --- Command line -------------------------------------------------------------------------------------------------------------
 
 
@@ -1611,7 +1959,8 @@ def pinned_key(text: str) -> VerifyingKey:
 
 def print_result(findings: Findings, bundle: Bundle) -> None:
     """Print the result for people."""
-    print(f"Proposal {bundle.header.get('proposal', '?')} of chain {bundle.header.get('chain_id', '?')}")
+    about = subject_of(bundle.header)
+    print(f"{about[:1].upper()}{about[1:]} of chain {bundle.header.get('chain_id', '?')}")
     for name, holds, detail in findings.checks:
         print(f"  {'holds ' if holds else 'FAILS '} {name}{': ' + detail if detail else ''}")
     for problem in findings.problems:
@@ -1642,7 +1991,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "trust": "pinned" if pinned else "integrity only",
             "proposal": bundle.header.get("proposal", ""),
             "chain_id": bundle.header.get("chain_id", ""),
-            "events": len(bundle.events),
+            "about": subject_of(bundle.header),
+            "events": bundle.header.get("events", 0),
         }
         print(json.dumps(result, indent=2, ensure_ascii=False))  # noqa: TID251
     else:

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-import audit.bundle
-from audit.bundle import EvidenceBundle, NotSealedYet, build_bundle, export_bundle, manifest_of, register_section, signed_envelope
+import audit.bundle_parts
+from audit.bundle import EvidenceBundle, NotSealedYet, build_bundle, export_bundle, manifest_of, signed_envelope
+from audit.bundle_parts import register_section
 from audit.keys import verifying_key
 from audit.models import Event
 from audit.verifier import countersign_verify
@@ -36,7 +37,9 @@ Members = dict[str, bytes]
 
 @pytest.fixture(autouse=True)
 def _no_sections(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit.bundle, "_sections", {})
+    monkeypatch.setattr(audit.bundle_parts, "_sections", {})
+    monkeypatch.setattr(audit.bundle_parts, "_tables", {})
+    monkeypatch.setattr(audit.bundle_parts, "_reporters", [])
 
 
 def bundle_of(proposal: CommittedProposal) -> EvidenceBundle:
@@ -75,7 +78,7 @@ def codes(findings: Findings) -> set[str]:
 def resigned(members: Members) -> bytes:
     """Return the archive of changed members, with a manifest that fits and the real signature: our own mistake, or our own fraud."""
     content = {path: value for path, value in members.items() if path not in {"manifest.json", "manifest.dsse.json"}}
-    manifest = manifest_of(content)
+    manifest = manifest_of(countersign_verify.Members.of(content))
     return write_archive({**content, "manifest.json": manifest, "manifest.dsse.json": signed_envelope(manifest)})
 
 
@@ -83,7 +86,7 @@ def test_a_bundle_verifies_with_the_pinned_key(bundle: EvidenceBundle, tmp_path:
     findings = verify(bundle.archive, tmp_path)
     assert findings.holds, findings.problems
     assert findings.limitations == []
-    assert len(findings.checks) == 11
+    assert len(findings.checks) == 12
     assert all(holds for _, holds, _ in findings.checks)
 
 
