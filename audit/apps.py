@@ -13,9 +13,13 @@ class AuditConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Make the log's own kinds recordable."""
-        from audit.events import EvidenceEvent, LogEvent
+        """Make the log's own kinds recordable, and checkpoints go to directories and mailboxes."""
+        from audit.events import EvidenceEvent, HoldEvent, LogEvent, RetentionEvent
+        from audit.exporting import local_exporters, register_exporters
         from audit.kinds import register_kinds
 
         register_kinds(LogEvent)
         register_kinds(EvidenceEvent)
+        register_kinds(RetentionEvent)
+        register_kinds(HoldEvent)
+        register_exporters("local", local_exporters)

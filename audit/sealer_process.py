@@ -17,6 +17,7 @@ from collections.abc import Callable
 from datetime import datetime
 from enum import IntEnum
 from threading import Event as Flag
+from threading import Thread
 from time import monotonic
 from types import FrameType
 
@@ -24,6 +25,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from audit.events import LogEvent
+from audit.exporting import export_due
 from audit.keys import chain_id
 from audit.models import Event
 from audit.records import Subject
@@ -44,6 +46,8 @@ TICK_IDLE_SECONDS = 0.2
 STANDBY_SECONDS = 1.0
 BACKOFF_SECONDS_MAX = 10.0
 CHECKPOINT_EVENTS = 1_000
+EXPORT_TICK_SECONDS = 0.5
+EXPORT_STOP_SECONDS = 5.0
 
 ACTOR = Actor.system("sealer")
 
@@ -128,6 +132,17 @@ class SealerProcess:
         sealer.seal_everything()
         sign_checkpoint(now=clock.now())
         record_about_log(LogEvent.SEALER_STARTED, now=clock.now())
+        with _Exporting():
+            self._seal_and_sign(sealer)
+        sign_checkpoint(now=clock.now())
+        self._release_lock()
+        return Exit.STOPPED
+
+    def _seal_and_sign(self, sealer: Sealer) -> None:
+        """Seal, sign and beat until stopped.
+
+        The signer looks at the head in every interval, also when nothing is new: a log that was cut off while idle is found at once.
+        """
         unsigned, signed_at, beat_at = 0, 0.0, monotonic()
         while not self._stop.is_set():
             if monotonic() - beat_at >= self.heartbeat_seconds:
@@ -135,15 +150,18 @@ class SealerProcess:
                 beat_at = monotonic()
             sealed = sealer.seal_batch()
             unsigned += sealed
-            if unsigned and (unsigned >= CHECKPOINT_EVENTS or monotonic() - signed_at >= self.checkpoint_seconds):
-                sign_checkpoint(now=clock.now())
+            if unsigned >= CHECKPOINT_EVENTS or monotonic() - signed_at >= self.checkpoint_seconds:
+                self._sign()
                 unsigned, signed_at = 0, monotonic()
             if sealed < BATCH_SIZE:
                 self._wait(TICK_BUSY_SECONDS if sealed else TICK_IDLE_SECONDS)
-        if unsigned:
+
+    def _sign(self) -> None:
+        """Sign the head; a directory that can't be written holds up no seal, and the status says that checkpoints are missing."""
+        try:
             sign_checkpoint(now=clock.now())
-        self._release_lock()
-        return Exit.STOPPED
+        except OSError as error:
+            logger.error("No checkpoint can be written: %s", error)  # noqa: TRY400  the sentence says it all
 
     def _wait(self, seconds: float) -> None:
         """Wait for a tick, or for somebody who wants a seal now."""
@@ -160,6 +178,49 @@ class SealerProcess:
     def _release_lock(self) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [SINGLETON_LOCK])
+
+
+class _Exporting:
+    """Checkpoints are brought outside by a thread of their own: a slow object store never delays a seal."""
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self._over = Flag()
+        self._thread = Thread(target=self._run, name="exporting", daemon=True)
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def __exit__(self, *error: object) -> None:
+        """End after the attempt in progress, which is bounded by its own time; wait a moment for it."""
+        self._over.set()
+        self._thread.join(EXPORT_STOP_SECONDS)
+
+    def _run(self) -> None:
+        with origin(Origin(channel="sealer")):
+            while not self._over.wait(EXPORT_TICK_SECONDS):
+                try:
+                    export_due(now=clock.now())
+                except (OperationalError, InterfaceError) as error:
+                    logger.warning("The database is not available for exporting: %s", error)
+                    connection.close()
+                except Exception:
+                    # Without this thread nothing leaves any more; what is wrong stands in the log and in the status.
+                    logger.exception("Exporting checkpoints failed.")
+        connection.close()
+
+
+def record_about_export(kind: LogEvent, *, place: str, detail: str, size: int, now: datetime) -> Event:
+    """Record that a place could not be reached, or can be reached again; its name may hold an address of a person, so it lies beside."""
+    return record(
+        kind=kind,
+        actor=ACTOR,
+        subject=Subject(kind="log", id=f"{chain_id()}/exports"),
+        now=now,
+        outcome={"status": "failed" if detail else "resumed", "size": size},
+        payload={"place": place} | ({"detail": detail} if detail else {}),
+    )
 
 
 def record_about_log(kind: LogEvent, *, now: datetime, **values: object) -> Event:

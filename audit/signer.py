@@ -4,20 +4,27 @@ The signer has a memory of its own in the checkpoint directory: the tree as it l
 by the leaves added since, so a signature is only ever given to a history that contains the one signed before. A database that
 ends earlier (restored, truncated) or says something else (rewritten) gets no signature.
 
+A signer without its memory (a standby on another machine, a lost disk) begins anew: the chain must contain the newest checkpoint in the
+database, and that it began anew is recorded. Signers of one directory wait for each other, so two at once never sign two histories.
+
 In the directory: `<size, 12 digits>.note` for each checkpoint, written once; `latest.note`; `countersign.vkey`, the public key
 to hand to auditors; `signer.json`, the memory. Files are written beside their place and renamed into it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from django.db import connection, transaction
 
+from audit.events import LogEvent
 from audit.keys import checkpoint_directory, log_origin, signing_key, verifying_key
 from audit.models import Checkpoint
 from audit.models import Frontier as FrontierRow
@@ -58,20 +65,27 @@ def sign_checkpoint(*, now: datetime) -> Checkpoint | None:
     """
     directory = checkpoint_directory()
     directory.mkdir(parents=True, exist_ok=True)
-    publish_key(directory)
+    with _alone(directory):
+        publish_key(directory)
+        return _signed(directory, now)
+
+
+def _signed(directory: Path, now: datetime) -> Checkpoint | None:
     memory = read_memory(directory)
     head = FrontierRow.objects.order_by("-size").first()
     size = head.size if head else 0
-    if size < memory.frontier.size:
-        raise SigningRefused(f"The chain in the database ends at {size}, but {memory.frontier.size} was signed before: entries are gone.")
+    floor = _stored_floor() if memory is None else None
+    signed_size = memory.frontier.size if memory else floor.size if floor else 0
+    if size < signed_size:
+        raise SigningRefused(f"The chain in the database ends at {size}, but {signed_size} was signed before: entries are gone.")
     if head is None:
         return None
     known = Checkpoint.objects.filter(size=size).first()
-    if size == memory.frontier.size and known is not None and bytes(known.root) == memory.root:
+    if memory and size == memory.frontier.size and known is not None and bytes(known.root) == memory.root:
         return None
-    frontier = _grown(memory.frontier, size)
+    frontier = _grown(memory.frontier if memory else Frontier(), size, floor=floor)
     root = frontier.root()
-    if root != bytes(head.root) or (size == memory.frontier.size and root != memory.root):
+    if root != bytes(head.root) or (memory and size == memory.frontier.size and root != memory.root):
         raise SigningRefused(f"The chain in the database at size {size} does not continue the history that was signed before.")
     if known is not None and bytes(known.root) != root:
         raise SigningRefused(f"The database holds another checkpoint of size {size}.")
@@ -79,10 +93,37 @@ def sign_checkpoint(*, now: datetime) -> Checkpoint | None:
     # Memory first: a signature that was given is never forgotten, whatever is interrupted after it.
     _write(directory / MEMORY, _memory_bytes(frontier, root))
     export_note(directory, size=size, note=note)
+    if floor is not None:
+        _record_anew(floor.size, now)
     if known is not None:
         return None
     with transaction.atomic():
         return Checkpoint.objects.create(size=size, root=root, note=note.decode("utf-8"), signed_at=now)
+
+
+def _stored_floor() -> Checkpoint | None:
+    """Return the newest checkpoint in the database, which a signer without a memory takes for it; raises SigningRefused if it is forged."""
+    row = Checkpoint.objects.order_by("-size").first()
+    if row is not None and row.note.encode("utf-8") != signed_note(size=row.size, root=bytes(row.root)):
+        raise SigningRefused(f"The newest checkpoint in the database, of size {row.size}, is not one that this key has signed.")
+    return row
+
+
+def _record_anew(size: int, now: datetime) -> None:
+    from audit.sealer_process import record_about_log
+
+    record_about_log(LogEvent.SIGNER_BEGAN_ANEW, now=now, status="began_anew", size=size)
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Only one signer works in the directory: an old one that does not know yet that it was replaced, or the new one."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def signed_note(*, size: int, root: bytes) -> bytes:
@@ -114,11 +155,11 @@ def publish_key(directory: Path) -> None:
         )
 
 
-def read_memory(directory: Path) -> Memory:
-    """Return what was signed last; an empty tree when nothing was."""
+def read_memory(directory: Path) -> Memory | None:
+    """Return what was signed last; None when nothing is remembered."""
     path = directory / MEMORY
     if not path.exists():
-        return Memory(Frontier(), Frontier().root())
+        return None
     try:
         value = parse_json(path.read_bytes())
         if not isinstance(value, dict) or value["origin"] != log_origin():
@@ -143,8 +184,8 @@ def _memory_bytes(frontier: Frontier, root: bytes) -> bytes:
     )
 
 
-def _grown(frontier: Frontier, size: int) -> Frontier:
-    """Return the tree grown to `size` by the leaves in the database; raises SigningRefused on a gap."""
+def _grown(frontier: Frontier, size: int, *, floor: Checkpoint | None = None) -> Frontier:
+    """Return the tree grown to `size` by the leaves in the database; raises SigningRefused on a gap, or when it misses `floor`."""
     grown = Frontier(frontier.size, frontier.subtrees)
     while grown.size < size:
         with connection.cursor() as cursor:
@@ -154,6 +195,8 @@ def _grown(frontier: Frontier, size: int) -> Frontier:
             if sequence != grown.size + 1:
                 break
             grown.append(bytes(leaf))
+            if floor is not None and sequence == floor.size and grown.root() != bytes(floor.root):
+                raise SigningRefused(f"The chain in the database does not contain its own checkpoint of size {floor.size}.")
         else:
             if rows:
                 continue
