@@ -13,6 +13,7 @@ from config.databases import LEDGER_READER, LEDGER_WRITER, RUNTIME, SEALER, role
 INSERT_ONLY = (
     "approvals_decision",
     "approvals_exclusion",
+    "approvals_flag",
     "approvals_presentation",
     "approvals_route",
     "commits_receipt",

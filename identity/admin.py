@@ -138,9 +138,9 @@ class PersonAdmin(PeopleAdmin):
 class RoleAssignmentAdmin(ByService):
     """Who has which role in which companies."""
 
-    list_display = ("user", "role", "companies")
+    list_display = ("user", "role", "companies", "expires_on")
     list_filter = ("role",)
-    fields = ("user", "role", "companies")
+    fields = ("user", "role", "companies", "expires_on")
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Return whether the person manages people."""
@@ -149,7 +149,12 @@ class RoleAssignmentAdmin(ByService):
     def save_model(self, request: HttpRequest, obj: RoleAssignment, form: ModelForm[Any], change: bool) -> None:
         """Give the role through the service."""
         assigned = services.assign_role(
-            user_id=obj.user_id, role=Role(obj.role), companies=list(obj.companies), actor=actor_of(request), now=now()
+            user_id=obj.user_id,
+            role=Role(obj.role),
+            companies=list(obj.companies),
+            expires_on=obj.expires_on,
+            actor=actor_of(request),
+            now=now(),
         )
         obj.pk, obj.created_at = assigned.pk, assigned.created_at
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now, TruncDate
 from simple_history.models import HistoricalRecords
 
 from identity.federation.models import FederatedCredential, ForeignUse, IssuerKeys, TrustedIssuer  # noqa: F401  tables of this app, too
@@ -25,18 +28,34 @@ class Role(models.TextChoices):
     ADMINISTRATOR = "administrator", "Administrator"
 
 
+class RoleAssignments(models.Manager["RoleAssignment"]):
+    """Role assignments; rights come from those in force only."""
+
+    def in_force(self) -> models.QuerySet[RoleAssignment]:
+        """Return the assignments that have no end, or whose last day is not over in UTC, by the database's clock."""
+        return self.filter(IN_FORCE)
+
+
+# To be asked of assignments themselves.
+IN_FORCE = Q(expires_on__isnull=True) | Q(expires_on__gte=TruncDate(Now(), tzinfo=UTC))
+
+
 class RoleAssignment(models.Model):
-    """One role of one person, in the companies listed."""
+    """One role of one person, in the companies listed; an auditor's may end by itself."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="role_assignments")
     role = models.CharField(max_length=20, choices=Role)
     companies = ArrayField(models.CharField(max_length=12), help_text="Company codes, e.g. DE01")
+    expires_on = models.DateField(null=True, blank=True, help_text="An auditor's last day, in UTC; empty: until it is taken back")
     created_at = models.DateTimeField()
+    objects = RoleAssignments()
     history = HistoricalRecords()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["user", "role"], name="identity_role_once_per_person"),
+            # Whoever decides or answers for an agent is taken out by a person, who sees what depends on them.
+            models.CheckConstraint(condition=Q(expires_on__isnull=True) | Q(role=Role.AUDITOR), name="identity_only_auditors_expire"),
             models.CheckConstraint(condition=Q(role__in=Role.values), name="identity_role_known"),
         ]
 

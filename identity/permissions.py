@@ -35,6 +35,7 @@ class Permission(StrEnum):
 
     PROPOSAL_READ = "proposal:read"
     PROPOSAL_DECIDE = "proposal:decide"
+    PROPOSAL_COMMENT = "proposal:comment"
     POLICY_READ = "policy:read"
     POLICY_EDIT = "policy:edit"
     POLICY_ACTIVATE = "policy:activate"
@@ -56,9 +57,10 @@ class Permission(StrEnum):
 COMMON = frozenset({Permission.PROPOSAL_READ, Permission.POLICY_READ, Permission.AGENT_READ, Permission.COMMIT_READ, Permission.TOOL_READ})
 
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
-    Role.APPROVER: COMMON | {Permission.PROPOSAL_DECIDE},
+    Role.APPROVER: COMMON | {Permission.PROPOSAL_DECIDE, Permission.PROPOSAL_COMMENT},
     Role.CONTROLLER: COMMON
     | {
+        Permission.PROPOSAL_COMMENT,
         Permission.POLICY_EDIT,
         Permission.POLICY_ACTIVATE,
         Permission.ISSUER_TRUST,
@@ -66,9 +68,10 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         Permission.AUDIT_READ,
         Permission.EVIDENCE_EXPORT,
     },
-    Role.AGENT_OWNER: COMMON | {Permission.AGENT_MANAGE},
+    Role.AGENT_OWNER: COMMON | {Permission.AGENT_MANAGE, Permission.PROPOSAL_COMMENT},
     Role.OPERATOR: COMMON
     | {
+        Permission.PROPOSAL_COMMENT,
         Permission.COMMIT_OPERATE,
         Permission.RECONCILIATION_READ,
         Permission.RECONCILIATION_RUN,
@@ -96,7 +99,7 @@ def companies_with(user: User | AnonymousUser, permission: Permission) -> frozen
     if not user.is_active or user.pk is None:
         return frozenset()
     carriers = [role for role, held in ROLE_PERMISSIONS.items() if permission in held]
-    lists = RoleAssignment.objects.filter(user_id=user.pk, role__in=carriers).values_list("companies", flat=True)
+    lists = RoleAssignment.objects.in_force().filter(user_id=user.pk, role__in=carriers).values_list("companies", flat=True)
     return frozenset(company for companies in lists for company in companies)
 
 

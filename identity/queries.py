@@ -58,14 +58,14 @@ def roles_of(user: User | AnonymousUser) -> frozenset[Role]:
     """Return the person's roles; none for somebody inactive or not signed in, superuser or not."""
     if not user.is_active or user.pk is None:
         return frozenset()
-    return frozenset(Role(role) for role in RoleAssignment.objects.filter(user_id=user.pk).values_list("role", flat=True))
+    return frozenset(Role(role) for role in RoleAssignment.objects.in_force().filter(user_id=user.pk).values_list("role", flat=True))
 
 
 def companies_of(user: User | AnonymousUser) -> frozenset[str]:
     """Return the companies in which the person has any role."""
     if not user.is_active or user.pk is None:
         return frozenset()
-    lists = RoleAssignment.objects.filter(user_id=user.pk).values_list("companies", flat=True)
+    lists = RoleAssignment.objects.in_force().filter(user_id=user.pk).values_list("companies", flat=True)
     return frozenset(company for companies in lists for company in companies)
 
 
@@ -73,7 +73,7 @@ def companies_as(user: User | AnonymousUser, role: Role) -> frozenset[str]:
     """Return the companies in which the person has this role."""
     if not user.is_active or user.pk is None:
         return frozenset()
-    companies = RoleAssignment.objects.filter(user_id=user.pk, role=role).values_list("companies", flat=True).first()
+    companies = RoleAssignment.objects.in_force().filter(user_id=user.pk, role=role).values_list("companies", flat=True).first()
     return frozenset(companies or ())
 
 
@@ -111,7 +111,8 @@ def get_agent_for(user: User | AnonymousUser, public_id: str) -> Agent:
 
 def companies_by_person(user_ids: Iterable[int]) -> dict[int, dict[Role, frozenset[str]]]:
     """Return, for each of these people with an active account, the companies of each of their roles; one query."""
-    rows = RoleAssignment.objects.filter(user_id__in=set(user_ids), user__is_active=True).values_list("user_id", "role", "companies")
+    held = RoleAssignment.objects.in_force().filter(user_id__in=set(user_ids), user__is_active=True)
+    rows = held.values_list("user_id", "role", "companies")
     found: dict[int, dict[Role, frozenset[str]]] = {}
     for user_id, role, companies in rows:
         found.setdefault(user_id, {})[Role(role)] = frozenset(companies)
@@ -120,8 +121,9 @@ def companies_by_person(user_ids: Iterable[int]) -> dict[int, dict[Role, frozens
 
 def people_of(companies: Iterable[str], *, also: Iterable[int] = ()) -> list[User]:
     """Return the people with an active account and a role in one of the companies, and those named by key, active or not."""
-    in_company = Q(is_active=True, role_assignments__companies__overlap=sorted(companies))
-    return list(get_user_model().objects.filter(in_company | Q(pk__in=list(also))).distinct().order_by("pk"))
+    held = RoleAssignment.objects.in_force().filter(companies__overlap=sorted(companies))
+    in_company = Q(is_active=True, pk__in=held.values("user_id"))
+    return list(get_user_model().objects.filter(in_company | Q(pk__in=list(also))).order_by("pk"))
 
 
 def is_managed_by(agent: Agent, user: User) -> bool:

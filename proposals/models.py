@@ -102,6 +102,8 @@ class Proposal(models.Model):
             models.Index(fields=["decided_at"], condition=Q(state=ProposalState.APPROVED), name="proposals_approved"),
             # Rolling sums per agent and counterparty or cost centre.
             models.Index(fields=["agent", "tool", "-created_at"], name="proposals_rolling_by_agent"),
+            # What was proposed before for the same counterparty: duplicates, usual amounts, the agent's first time.
+            models.Index(fields=["company", "tool", "counterparty", "-created_at"], name="proposals_history"),
         ]
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
@@ -30,6 +30,8 @@ from kernel.money import CURRENCY_PATTERN, MINOR_LIMIT
 CODE_PATTERN = re.compile(r"^[a-z][a-z0-9-]{0,49}$")
 COMPANY_PATTERN = re.compile(r"^[A-Z0-9][A-Z0-9_-]{0,11}$")
 
+# An audit ends; who goes on is appointed again.
+AUDITOR_TERM_MAX = timedelta(days=731)
 # Who gives rights may not use them to decide; who examines the gate has no part in it.
 KEPT_APART = frozenset(
     {frozenset({Role.ADMINISTRATOR, Role.APPROVER})} | {frozenset({Role.AUDITOR, other}) for other in Role if other is not Role.AUDITOR}
@@ -59,9 +61,12 @@ def appoint_first_administrator(*, user_id: int, companies: list[str], now: date
 
 
 @records_refusal(IdentityEvent.USER_REFUSED)
-def assign_role(*, user_id: int, role: Role, companies: list[str], actor: Actor, now: datetime) -> RoleAssignment:
-    """The person has the role in exactly these companies; an earlier list of companies for the same role is replaced."""
+def assign_role(
+    *, user_id: int, role: Role, companies: list[str], actor: Actor, now: datetime, expires_on: date | None = None
+) -> RoleAssignment:
+    """The person has the role in exactly these companies, an auditor until the last day said; what was assigned before is replaced."""
     with transaction.atomic():
+        _require_end(role, expires_on, now)
         administrator, user = _administrator_and_somebody(user_id, actor)
         covered = require_companies(
             companies, companies_as(administrator, Role.ADMINISTRATOR), path="/companies", whose="the companies you administer"
@@ -74,12 +79,12 @@ def assign_role(*, user_id: int, role: Role, companies: list[str], actor: Actor,
         assignment = RoleAssignment.objects.select_for_update().filter(user=user, role=role).first()
         before: list[str] = []
         if assignment is None:
-            assignment = RoleAssignment(user=user, role=role, companies=covered, created_at=now)
+            assignment = RoleAssignment(user=user, role=role, companies=covered, expires_on=expires_on, created_at=now)
             created(assignment, user=administrator, now=now)
         else:
             before = assignment.companies
-            RoleAssignment.objects.filter(pk=assignment.pk).update(companies=covered)
-            assignment.companies = covered
+            RoleAssignment.objects.filter(pk=assignment.pk).update(companies=covered, expires_on=expires_on)
+            assignment.companies, assignment.expires_on = covered, expires_on
             remember_change([assignment], user=administrator, now=now)
         if role == Role.ADMINISTRATOR:
             _open_admin_pages(user, is_open=True)
@@ -88,9 +93,26 @@ def assign_role(*, user_id: int, role: Role, companies: list[str], actor: Actor,
             actor=actor,
             subject=Subject("user", str(user.pk)),
             now=now,
-            outcome={"role": str(role), "companies": covered, "before": before},
+            outcome={
+                "role": str(role),
+                "companies": covered,
+                "before": before,
+                **({"expires_on": expires_on.isoformat()} if expires_on else {}),
+            },
         )
         return assignment
+
+
+def _require_end(role: Role, expires_on: date | None, now: datetime) -> None:
+    """Refuse an end that is over or too far, and an end for anybody but an auditor."""
+    if expires_on is None:
+        return
+    if role != Role.AUDITOR:
+        raise field_error("/expires_on", "Only an auditor's role ends by itself.", "nothing, for this role")
+    today = now.astimezone(UTC).date()
+    last = today + AUDITOR_TERM_MAX
+    if not today <= expires_on <= last:
+        raise field_error("/expires_on", f"{expires_on} is over or too far.", f"a day from {today} to {last}")
 
 
 @records_refusal(IdentityEvent.USER_REFUSED)

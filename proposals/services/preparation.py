@@ -15,7 +15,7 @@ from gateway.catalogue import Effect, Presented, WriteTool, get_write_tool
 from gateway.connections import connector_for
 from gateway.port import Connector
 from gateway.together import ask_together
-from identity.models import Agent
+from identity.models import Agent, RoleAssignment
 from identity.principals import AgentPrincipal, TokenDetail
 from kernel.actors import Actor
 from kernel.errors import DomainError, FieldError, ValidationFailed
@@ -179,7 +179,8 @@ class _People:
             people = people.filter(pk__in=acts_for)
             if not people.exists():
                 raise not_registered(self._principal, named, acts_for=acts_for)
-        found = people.filter(is_active=True, role_assignments__companies__contains=[company]).values_list("pk", flat=True).first()
+        held = RoleAssignment.objects.in_force().filter(companies__contains=[company])
+        found = people.filter(is_active=True, pk__in=held.values("user_id")).values_list("pk", flat=True).first()
         if found is None:
             message = f"nobody in {company} is called {named}"
             raise ValidationFailed(
