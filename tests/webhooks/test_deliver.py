@@ -208,7 +208,8 @@ def test_one_deliverer_at_a_time(receiver: Listener, agent: Agent, clock: Clock)
     try:
         with other.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [delivery.LOCK_KEY])
-        assert deliver(clock) == 0
+            assert deliver(clock) == 0
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [delivery.LOCK_KEY])
     finally:
         other.close()
     assert deliver(clock) == 1
