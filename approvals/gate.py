@@ -7,12 +7,15 @@ from datetime import datetime
 
 from django.db import connection
 
+from approvals.calendars.queries import Due
 from approvals.events import ApprovalEvent, GateEvent
+from approvals.matrix.asking import PlannedStep
+from approvals.matrix.models import StepGroup
 from approvals.models import PolicyRow, Route, RouteStep
 from approvals.plans import PlannedRoute, Planner
 from approvals.queries.authority import Excluded
 from approvals.routing import ROUTE_PURPOSE, ROUTE_VERSION, step_rules
-from approvals.states import StepState
+from approvals.states import RollingKey, StepRuleKind, StepState
 from audit.records import NewEvent
 from kernel.actors import Actor
 from kernel.canonical import canonical_bytes, digest_of_bytes
@@ -96,17 +99,27 @@ def _store(found: Sequence[tuple[Proposal, PlannedRoute]], now: datetime) -> lis
     """Insert the routes and what belongs to them, in order; three statements at most."""
     routes = [_route(proposal, planned, now) for proposal, planned in found]
     Route.objects.bulk_create(routes)
-    RouteStep.objects.bulk_create(
+    due = Due({proposal.company for proposal, planned in found if planned.steps})
+    asked = [(step, route) for (_, planned), route in zip(found, routes, strict=True) for step in planned.steps]
+    rows = RouteStep.objects.bulk_create(
         RouteStep(
             route=route,
             position=step.need.position,
             group=step.group,
             min_approvals=step.need.min_approvals,
+            rule=step.rule,
+            per_group=step.per_group,
+            is_distinct=step.is_distinct,
+            due_days=step.due_days,
+            fallback_group=step.fallback,
             state=StepState.OPEN if step.need.position == 1 else StepState.WAITING,
             opened_at=now if step.need.position == 1 else None,
+            due_at=due.of(route.proposal, step.due_days, now) if step.need.position == 1 else None,
         )
-        for (_, planned), route in zip(found, routes, strict=True)
-        for step in planned.steps
+        for step, route in asked
+    )
+    StepGroup.objects.bulk_create(
+        StepGroup(step=row, group=group) for (step, _), row in zip(asked, rows, strict=True) for group in step.further
     )
     kept_out = [
         (route.pk, item.user_id, item.reason) for (_, planned), route in zip(found, routes, strict=True) for item in planned.excluded
@@ -134,17 +147,10 @@ def _route(proposal: Proposal, planned: PlannedRoute, now: datetime) -> Route:
         "routed_minor": planned.match.compared.minor,
         "currency": planned.match.compared.currency,
         "grant": str(planned.grant.pk),
-        "steps": [
-            {
-                "position": step.need.position,
-                "group": step.group.code,
-                "title": step.group.title,
-                "min_approvals": step.need.min_approvals,
-                "people": [str(user_id) for user_id in sorted(step.need.people)],
-            }
-            for step in planned.steps
-        ],
+        "steps": [_step_text(step) for step in planned.steps],
         "excluded": [item.as_dict() for item in planned.excluded],
+        **({"conversion": planned.conversion.as_dict()} if planned.conversion.rate is not None else {}),
+        **({"flags": sorted(planned.flags)} if planned.flags else {}),
     }
     stored = canonical_bytes(snapshot)
     return Route(
@@ -153,6 +159,7 @@ def _route(proposal: Proposal, planned: PlannedRoute, now: datetime) -> Route:
         row=row,
         reason=planned.reason,
         routed_minor=planned.match.compared.minor,
+        routed_currency=planned.match.compared.currency if planned.conversion.rate is not None else "",
         is_automatic=row.is_automatic,
         snapshot_bytes=stored,
         digest=digest_of_bytes(ROUTE_PURPOSE, stored),
@@ -160,8 +167,40 @@ def _route(proposal: Proposal, planned: PlannedRoute, now: datetime) -> Route:
     )
 
 
+def _step_text(step: PlannedStep) -> dict[str, object]:
+    """Return a step as the snapshot keeps it; what is usual is left out, so that a usual step reads as it always did."""
+    text: dict[str, object] = {
+        "position": step.need.position,
+        "group": step.group.code,
+        "title": step.title,
+        "min_approvals": step.need.min_approvals,
+        "people": [str(user_id) for user_id in sorted(step.need.people)],
+    }
+    if step.rule is not StepRuleKind.QUORUM:
+        text["rule"] = str(step.rule)
+    if step.further:
+        text["further_groups"] = [group.code for group in step.further]
+    if step.per_group:
+        text |= {"per_group": step.per_group, "is_distinct": step.is_distinct}
+    if step.due_days:
+        text["due_days"] = step.due_days
+    if step.fallback:
+        text["fallback"] = step.fallback.code
+    return text
+
+
 def row_text(row: PolicyRow) -> dict[str, object]:
-    """Return the row in the canonical form that policies, routes and bundles share."""
+    """Return the row in the canonical form that policies, routes and bundles share; what is usual is left out."""
+    unusual = {
+        "account": row.account,
+        "counterparty": row.counterparty,
+        "flags_required": list(row.flags_required),
+        "flags_forbidden": list(row.flags_forbidden),
+        "rolling_by": "" if row.rolling_by == RollingKey.COUNTERPARTY else str(row.rolling_by),
+        "bulk_up_to_minor": row.bulk_up_to_minor,
+        "step_up_from_minor": row.step_up_from_minor,
+        "author": str(row.author_id) if row.author_id is not None else "",
+    }
     return {
         "priority": row.priority,
         "title": row.title,
@@ -173,7 +212,8 @@ def row_text(row: PolicyRow) -> dict[str, object]:
         "up_to_minor": row.up_to_minor,
         "rolling_days": row.rolling_days,
         "automatic": row.is_automatic,
-        "steps": [{"group": rule["group"], "min_approvals": rule["min_approvals"]} for rule in step_rules(row)],
+        "steps": [dict(rule) for rule in step_rules(row)],
+        **{name: value for name, value in unusual.items() if value not in ("", [], None)},
     }
 
 

@@ -5,39 +5,22 @@ What is looked up for one draft serves the others of the same transaction, so a 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from approvals.errors import NoApprover
+from approvals.matrix.asking import Asking, MissingGroup, PlannedStep, first_short
+from approvals.matrix.rates import Conversion, Rates
+from approvals.matrix.sums import RollingSums
 from approvals.models import Policy, PolicyRow
 from approvals.policies import EXCLUSION_LABELS
-from approvals.queries.authority import Excluded, Member, exclusions_for, members_of
-from approvals.routing import (
-    Match,
-    Question,
-    StepNeed,
-    band_text,
-    first_match,
-    reason_text,
-    step_rules,
-    unsatisfiable_step,
-)
+from approvals.queries.authority import Excluded, exclusions_for
+from approvals.routing import Match, Question, StepNeed, band_text, first_match, reason_text
 from approvals.states import PolicyState
-from identity.models import ApprovalGroup, Grant
+from identity.models import Grant
 from kernel.money import Money
 from proposals.gate import Draft, Unroutable
-from proposals.queries import rolling_sums
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
-    """One step about to be stored, with the people who could be asked today."""
-
-    group: ApprovalGroup
-    need: StepNeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +28,13 @@ class PlannedRoute:
     """Everything that storing the route needs of what planning found."""
 
     match: Match
+    conversion: Conversion
     policy: Policy
     reason: str
     grant: Grant
     steps: tuple[PlannedStep, ...]
     excluded: tuple[Excluded, ...]
+    flags: frozenset[str]
 
 
 class Planner:
@@ -57,128 +42,110 @@ class Planner:
 
     def __init__(self, drafts: Sequence[Draft]) -> None:
         """Begin with nothing looked up."""
-        self._drafts = drafts
         self._policy: Policy | None = None
-        self._sums: dict[tuple[str, str, int], dict[str, int]] = {}
-        self._planned: Counter[tuple[str, str, str]] = Counter()
-        self._groups: dict[str, ApprovalGroup] | None = None
-        self._members: dict[str, dict[int, list[Member]]] = {}
-        self._excluded: dict[tuple[int | None, UUID, str, UUID | None], list[Excluded]] = {}
+        self._rates = Rates()
+        self._sums = RollingSums(drafts, self._rates)
+        self._asking: Asking | None = None
+        self._excluded: dict[tuple[int | None, UUID, str, UUID | None, int], list[Excluded]] = {}
 
-    def plan(self, draft: Draft) -> PlannedRoute:
-        """Return the draft's route; raises Unroutable when no row covers it, NoApprover when too few people could ever decide."""
-        policy = self._active_policy()
-        match = self._match(policy, draft)
-        excluded = self._exclusions(policy, draft)
+    def plan(self, draft: Draft, flags: frozenset[str] = frozenset()) -> PlannedRoute:
+        """Return the draft's route; `flags` are the codes of the rules that struck.
+
+        Raises Unroutable when no row covers it, NoRate without a rate to compare it, NoApprover when too few people could ever decide.
+        """
+        policy = self.active_policy()
+        conversion = self._rates.in_base(draft.company, draft.effect.amount, draft.now.date())
+        match = self._match(policy, draft, conversion.base, flags)
+        excluded = self._exclusions(policy, match.row, draft)
         steps = self._steps(policy, match, draft.company, excluded)
-        amount = draft.effect.amount
-        self._planned[draft.tool.name, draft.effect.counterparty, amount.currency] += amount.minor
-        reason = reason_text(match, amount)
-        return PlannedRoute(match=match, policy=policy, reason=reason, grant=draft.grant, steps=steps, excluded=tuple(excluded))
+        self._sums.count(draft)
+        return PlannedRoute(
+            match=match,
+            conversion=conversion,
+            policy=policy,
+            reason=reason_text(match, conversion.base, conversion.text),
+            grant=draft.grant,
+            steps=steps,
+            excluded=tuple(excluded),
+            flags=flags,
+        )
 
-    def _active_policy(self) -> Policy:
+    def active_policy(self) -> Policy:
+        """Return the policy that routes now, with its rows; raises Unroutable when there is none."""
         if self._policy is None:
             self._policy = Policy.objects.filter(state=PolicyState.ACTIVE).defer("text_bytes").prefetch_related("rows").first()
         if self._policy is None:
             raise Unroutable(detail="No policy is active, so nothing can be routed; a controller has to activate one.")
         return self._policy
 
-    def _match(self, policy: Policy, draft: Draft) -> Match:
-        amount = draft.effect.amount
+    def _match(self, policy: Policy, draft: Draft, amount: Money, flags: frozenset[str]) -> Match:
         rows = [row for row in policy.rows.all() if row.tool == draft.tool.name]
-        sums: dict[int, int] = {}
+        sums: dict[tuple[int, str], int] = {}
 
-        def earlier(days: int) -> int:
-            if days not in sums:
-                sums[days] = self._earlier(draft, days)
-            return sums[days]
+        def earlier(days: int, by: str) -> int:
+            if (days, by) not in sums:
+                sums[days, by] = self._sums.earlier(draft, days, by)
+            return sums[days, by]
 
         question = Question(
             tool=draft.tool.name,
             company=draft.company,
             cost_centre=draft.effect.cost_centre,
             amount=amount,
-            may_be_automatic=draft.tool.is_reversible and not draft.is_log_only and _is_within(draft.grant, amount),
+            # The grant is held against the amount as written; the cap of the row against the company's currency.
+            may_be_automatic=draft.tool.is_reversible and not draft.is_log_only and _is_within(draft.grant, draft.effect.amount),
+            accounts=draft.effect.accounts,
+            counterparty=draft.effect.counterparty,
+            flags=flags,
         )
         match = first_match(rows, question, earlier)
         if match is None:
             raise _unroutable(policy, rows, question, sums)
         return match
 
-    def _earlier(self, draft: Draft, days: int) -> int:
-        """Return what was proposed before for the same counterparty: what the rows say, and what was planned since."""
-        tool, counterparty, currency = draft.tool.name, draft.effect.counterparty, draft.effect.amount.currency
-        key = (tool, currency, days)
-        if key not in self._sums:
-            self._sums[key] = rolling_sums(
-                agent_id=draft.agent.pk,
-                tool=tool,
-                counterparties={other.effect.counterparty for other in self._drafts if other.tool.name == tool},
-                currency=currency,
-                since=draft.now - timedelta(days=days),
-            )
-        return self._sums[key].get(counterparty, 0) + self._planned[tool, counterparty, currency]
-
-    def _exclusions(self, policy: Policy, draft: Draft) -> list[Excluded]:
+    def _exclusions(self, policy: Policy, row: PolicyRow, draft: Draft) -> list[Excluded]:
         superseded_id = draft.supersedes.pk if draft.supersedes else None
-        key = (draft.on_behalf_of, draft.grant.pk, draft.credential_thumbprint, superseded_id)
+        key = (draft.on_behalf_of, draft.grant.pk, draft.credential_thumbprint, superseded_id, row.pk)
         if key not in self._excluded:
             self._excluded[key] = exclusions_for(
                 agent=draft.agent,
                 on_behalf_of=draft.on_behalf_of,
                 grants=[draft.grant],
                 credential_thumbprint=draft.credential_thumbprint,
-                policy=policy,
+                authors=authors_of(policy, row),
                 superseded_id=superseded_id,
             )
         return self._excluded[key]
 
     def _steps(self, policy: Policy, match: Match, company: str, excluded: Sequence[Excluded]) -> tuple[PlannedStep, ...]:
         """Return the steps with the people who could be asked; raises NoApprover when they could never all be satisfied."""
-        rules = step_rules(match.row)
-        if not rules:
-            return ()
-        groups = self._groups_of(policy)
-        people = self._people(company, match.compared)
-        out = frozenset(item.user_id for item in excluded)
-        steps = []
-        for position, rule in enumerate(rules, start=1):
-            group = groups.get(rule["group"])
-            if group is None:
-                raise NoApprover(detail=f"{match.row.title} asks the group {rule['group']!r}, which no longer exists.")
-            able = people.get(group.pk, frozenset()) - out
-            need = StepNeed(position=position, group_title=group.title, min_approvals=rule["min_approvals"], people=able)
-            steps.append(PlannedStep(group=group, need=need))
-        short = unsatisfiable_step([step.need for step in steps])
+        if self._asking is None:
+            self._asking = Asking(policy.rows.all())
+        steps = self._asking.steps(match.row, company, match.compared, frozenset(item.user_id for item in excluded))
+        if isinstance(steps, MissingGroup):
+            raise NoApprover(detail=f"{match.row.title} asks the group {steps.code!r}, which no longer exists.")
+        short = first_short(steps)
         if short is not None:
-            group = steps[short.position - 1].group
-            kept_out = [item for item in excluded if item.user_id in people.get(group.pk, frozenset())]
+            step = steps[short.position - 1]
+            people = self._asking.people(company, match.compared)
+            members = frozenset().union(*(people.get(group.pk, frozenset()) for group in (step.group, *step.further)))
+            kept_out = [item for item in excluded if item.user_id in members]
             raise _no_approver(match, short, of=f"{short.position} of {len(steps)}", company=company, kept_out=kept_out)
-        return tuple(steps)
+        return steps
 
-    def _groups_of(self, policy: Policy) -> dict[str, ApprovalGroup]:
-        if self._groups is None:
-            codes = {rule["group"] for row in policy.rows.all() for rule in step_rules(row)}
-            self._groups = {group.code: group for group in ApprovalGroup.objects.filter(code__in=codes)}
-        return self._groups
 
-    def _people(self, company: str, amount: Money) -> dict[int, frozenset[int]]:
-        if company not in self._members:
-            assert self._groups is not None
-            self._members[company] = members_of([group.pk for group in self._groups.values()], company)
-        return {
-            group_id: frozenset(member.user_id for member in members if member.may_decide_on(amount))
-            for group_id, members in self._members[company].items()
-        }
+def authors_of(policy: Policy, row: PolicyRow) -> frozenset[int]:
+    """Return who wrote the deciding row: the author of the version, and whoever wrote the row last."""
+    return frozenset({policy.author_id} | ({row.author_id} if row.author_id is not None else set()))
 
 
 def _is_within(grant: Grant, amount: Money) -> bool:
     return grant.ceiling_minor is not None and grant.currency == amount.currency and amount.minor <= grant.ceiling_minor
 
 
-def _unroutable(policy: Policy, rows: Sequence[PolicyRow], question: Question, sums: Mapping[int, int]) -> Unroutable:
+def _unroutable(policy: Policy, rows: Sequence[PolicyRow], question: Question, sums: Mapping[tuple[int, str], int]) -> Unroutable:
     where = f"{question.tool} of {question.amount} in {question.company}"
-    rolling = {str(days): str(Money(total + question.amount.minor, question.amount.currency)) for days, total in sums.items()}
+    rolling = {str(days): str(Money(total + question.amount.minor, question.amount.currency)) for (days, _), total in sums.items()}
     asking = [row for row in rows if row.company in {"", question.company} and (question.may_be_automatic or not row.is_automatic)]
     bands = [
         {"band": band_text(row), "company": row.company, "cost_centre": row.cost_centre, "rolling_days": row.rolling_days} for row in asking

@@ -223,7 +223,6 @@ CREATE FUNCTION approvals_policy_second_person() RETURNS trigger LANGUAGE plpgsq
 BEGIN
     IF NEW.activated_by_id = NEW.author_id
        OR EXISTS (SELECT 1 FROM approvals_policyeditor WHERE policy_id = NEW.id AND user_id = NEW.activated_by_id)
-       OR EXISTS (SELECT 1 FROM approvals_policyrow WHERE policy_id = NEW.id AND author_id = NEW.activated_by_id)
     THEN
         RAISE EXCEPTION 'somebody who wrote the policy does not activate it'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'approvals_author_never_activates', TABLE = 'approvals_policy';

@@ -5,22 +5,25 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db.models import Q
 
-from approvals.models import Decision, Exclusion, Policy, Route, RouteStep
+from approvals.delegation.models import Delegation
+from approvals.delegation.policies import Delegator, may_decide_for
+from approvals.delegation.queries import bounds_of, held_for
+from approvals.models import Decision, Exclusion, Route, RouteStep, StepGroup
 from approvals.policies import Case, Membership
 from approvals.policies import may_decide as judge
-from approvals.states import StepState
+from approvals.states import StepRuleKind, StepState
 from identity.models import Agent, ApprovalGroupMember, Grant, RoleAssignment
 from identity.permissions import ROLE_PERMISSIONS, Permission
 from identity.policies import agent_standing
 from identity.queries import excluded_people
 from kernel.money import Money
-from kernel.verdicts import Verdict
+from kernel.verdicts import Denied, Verdict
 from proposals.models import Proposal
 from proposals.states import ProposalState
 
@@ -95,14 +98,14 @@ def exclusions_for(
     on_behalf_of: int | None,
     grants: Sequence[Grant],
     credential_thumbprint: str,
-    policy: Policy,
+    authors: Iterable[int],
     superseded_id: uuid.UUID | None,
 ) -> list[Excluded]:
     """Return everybody who may not decide, each with every reason, as the rows stand now.
 
     Whoever asked for an earlier revision stays excluded: the revisions' own exclusions carry it from one to the next.
     """
-    found = {Excluded(policy.author_id, "policy_author")}
+    found = {Excluded(user_id, "policy_author") for user_id in authors}
     choices: Sequence[Grant | None] = grants or [None]
     for grant in choices:
         for user_id, reason in excluded_people(agent, on_behalf_of, grant, credential_thumbprint):
@@ -122,7 +125,7 @@ def exclusions_now(proposal: Proposal, route: Route, now: datetime) -> list[Excl
         on_behalf_of=proposal.on_behalf_of_id,
         grants=list(Grant.objects.filter(Q(pk=route.snapshot["grant"]) | in_force)),
         credential_thumbprint=proposal.credential_thumbprint,
-        policy=route.policy,
+        authors={route.policy.author_id, route.row.author_id or route.policy.author_id},
         superseded_id=proposal.supersedes_id,
     )
     return sorted(kept.union(today), key=lambda item: (item.user_id, item.reason))
@@ -133,23 +136,44 @@ def open_step(route: Route) -> RouteStep | None:
     return route.steps.select_related("group").filter(state=StepState.OPEN).first()
 
 
-def membership(user: User, step: RouteStep, company: str) -> Membership | None:
-    """Return the person's place in the group of the step, in this company."""
-    row = ApprovalGroupMember.objects.filter(user=user, group_id=step.group_id, companies__contains=[company]).first()
-    if row is None:
-        return None
-    limit = None if row.limit_minor is None else Money(row.limit_minor, row.limit_currency)
-    return Membership(group_title=step.group.title, limit=limit)
+def step_title(route: Route, step: RouteStep) -> str:
+    """Return the groups that a step asks, as they were called at routing, with its rule where that is not a plain number."""
+    title = next((str(item["title"]) for item in route.snapshot["steps"] if item["position"] == step.position), step.group.title)
+    words = {
+        StepRuleKind.ANY: " (any one)",
+        StepRuleKind.ALL: " (everybody who may)",
+        StepRuleKind.PER_GROUP: f" ({step.per_group} of each)",
+    }
+    return title + words.get(StepRuleKind(step.rule), "")
+
+
+def membership(user: User, step: RouteStep, company: str, codes: Iterable[str] = ()) -> Membership | None:
+    """Return the person's place in the groups of the step, in this company: the one with the highest limit.
+
+    Once a step was escalated its fallback group counts as one of them. `codes` leaves only these groups; empty leaves all.
+    """
+    asked = Q(group_id=step.group_id) | Q(group_id__in=StepGroup.objects.filter(step=step).values("group_id"))
+    if step.escalated_at is not None:
+        asked |= Q(group_id=step.fallback_group_id)
+    if codes:
+        asked &= Q(group__code__in=list(codes))
+    rows = ApprovalGroupMember.objects.select_related("group").filter(asked, user=user, companies__contains=[company])
+    places = [
+        Membership(group_title=row.group.title, limit=None if row.limit_minor is None else Money(row.limit_minor, row.limit_currency))
+        for row in rows.order_by("group__code")
+    ]
+    return max(places, key=lambda place: (place.limit is None, place.limit.minor if place.limit else 0), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where one person stands before one proposal, with the rows that say so."""
+    """Where one person stands before one proposal, with the rows that say so; `delegation` is what they would decide by, if any."""
 
     verdict: Verdict
     route: Route
     step: RouteStep | None
     excluded: tuple[Excluded, ...]
+    delegation: Delegation | None = None
 
 
 def standing_of(user: User, proposal: Proposal, now: datetime) -> Standing:
@@ -162,16 +186,40 @@ def standing_of(user: User, proposal: Proposal, now: datetime) -> Standing:
         state=str(proposal.state),
         state_label=ProposalState(proposal.state).label,
         is_expired=proposal.state == ProposalState.PENDING and proposal.expires_at <= now,
-        has_decided=Decision.objects.filter(proposal=proposal, user=user).exists(),
+        has_decided=_has_decided(user, proposal),
         agent_name=proposal.agent.name,
         agent_standing=agent_standing(proposal.agent, now),
         exclusions=frozenset(item.reason for item in excluded if item.user_id == user.pk),
         has_permission=proposal.company in deciding_companies(user),
-        open_group_title=step.group.title if step else "nobody any more",
+        open_group_title=step_title(route, step) if step else "nobody any more",
         membership=membership(user, step, proposal.company) if step else None,
-        amount=Money(route.routed_minor, proposal.currency),
+        amount=route.routed(proposal),
     )
-    return Standing(verdict=judge(case), route=route, step=step, excluded=tuple(excluded))
+    own = judge(case)
+    standing = Standing(verdict=own, route=route, step=step, excluded=tuple(excluded))
+    if step is None or not isinstance(own, Denied) or own.code not in {"not_a_member", "over_limit"}:
+        return standing
+    # The person's own right comes first; where it does not reach, that of somebody who delegated to them may.
+    for delegation in held_for(user, proposal, now):
+        person, bounds = delegation.delegator, bounds_of(delegation)
+        delegator = Delegator(
+            name=person.get_full_name() or person.get_username(),
+            has_permission=proposal.company in deciding_companies(person),
+            has_decided=_has_decided(person, proposal),
+            exclusions=frozenset(item.reason for item in excluded if item.user_id == person.pk),
+            membership=membership(person, step, proposal.company, bounds.groups),
+        )
+        verdict = may_decide_for(case, delegator, bounds)
+        if verdict.is_allowed:
+            return replace(standing, verdict=verdict, delegation=delegation)
+        if isinstance(verdict, Denied) and verdict.code != "not_a_member":
+            standing = replace(standing, verdict=verdict)
+    return standing
+
+
+def _has_decided(user: User, proposal: Proposal) -> bool:
+    """Return whether the person has decided, or somebody by the person's right."""
+    return Decision.objects.filter(Q(user=user) | Q(acting_for=user), proposal=proposal).exists()
 
 
 def may_decide(user: User, proposal: Proposal, now: datetime) -> Verdict:

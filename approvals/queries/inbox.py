@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from approvals.models import Decision, Exclusion, RouteStep
+from approvals.models import Decision, Exclusion, RouteStep, StepGroup
 from approvals.queries.authority import deciding_companies
 from approvals.states import DecisionKind, StepState
 from gateway.catalogue import get_tool
@@ -157,9 +157,12 @@ class _Person:
         condition = Q(pk__in=[])
         for member in self.memberships:
             companies = self.deciding.intersection(member.companies)
-            one = Q(group_id=member.group_id, route__proposal__company__in=companies)
+            asked = Q(group_id=member.group_id) | Q(pk__in=StepGroup.objects.filter(group_id=member.group_id).values("step_id"))
+            one = asked & Q(route__proposal__company__in=companies)
             if within_limit and member.limit_minor is not None:
-                one &= Q(route__proposal__currency=member.limit_currency, route__routed_minor__lte=member.limit_minor)
+                converted = Q(route__routed_currency=member.limit_currency)
+                own = Q(route__routed_currency="", route__proposal__currency=member.limit_currency)
+                one &= (own | converted) & Q(route__routed_minor__lte=member.limit_minor)
             condition |= one
         return condition
 
@@ -221,6 +224,7 @@ def _with_columns(found: QuerySet[Proposal], user: User) -> QuerySet[Proposal]:
             my_decision=Subquery(mine.values("kind")[:1]),
             my_decision_at=Subquery(mine.values("decided_at")[:1]),
             routed_minor=F("route__routed_minor"),
+            routed_currency=F("route__routed_currency"),
         )
     )
 
@@ -245,7 +249,7 @@ def _row(proposal: Proposal, now: datetime) -> InboxRow:
         counterparty=proposal.counterparty,
         counterparty_name=proposal.counterparty_name,
         amount=proposal.amount,
-        routed=Money(columns["routed_minor"], proposal.currency),
+        routed=Money(columns["routed_minor"], columns["routed_currency"] or proposal.currency),
         agent_id=proposal.agent.public_id,
         agent_name=proposal.agent.name,
         state=ProposalState(proposal.state),

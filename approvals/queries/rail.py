@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 
 from approvals.models import Decision, RouteStep
 from approvals.policies import EXCLUSION_LABELS
-from approvals.queries.authority import Standing, people_by_group, standing_of
+from approvals.queries.authority import Standing, people_by_group, standing_of, step_title
 from approvals.states import DecisionKind, StepState
 from kernel.money import Money
 from kernel.verdicts import Verdict
@@ -88,15 +88,17 @@ def route_view(proposal: Proposal, user: User, now: datetime, found: Standing | 
     """
     standing = found or standing_of(user, proposal, now)
     route, excluded = standing.route, standing.excluded
-    steps = list(route.steps.select_related("group"))
+    steps = list(route.steps.select_related("group").prefetch_related("further_groups"))
+    groups = {step.pk: [step.group_id, *(further.group_id for further in step.further_groups.all())] for step in steps}
     decisions = list(Decision.objects.select_related("user").filter(proposal=proposal).order_by("decided_at"))
-    routed = Money(route.routed_minor, proposal.currency)
+    routed = route.routed(proposal)
     decided = {decision.user_id for decision in decisions}
     out = decided.union(item.user_id for item in excluded)
-    people = people_by_group([step.group_id for step in steps], proposal.company, routed)
+    people = people_by_group([group for asked in groups.values() for group in asked], proposal.company, routed)
     wanted = {user_id for users in people.values() for user_id in users}.union(item.user_id for item in excluded)
     names = {found.pk: name_of(found) for found in get_user_model().objects.filter(pk__in=wanted)}
-    views = tuple(_step_view(step, proposal, decisions, people.get(step.group_id, frozenset()) - out, names) for step in steps)
+    able = {key: frozenset().union(*(people.get(group, frozenset()) for group in asked)) - out for key, asked in groups.items()}
+    views = tuple(_step_view(step, step_title(route, step), proposal, decisions, able[step.pk], names) for step in steps)
     return RouteView(
         policy_version=route.policy.version,
         policy_title=route.policy.title,
@@ -118,6 +120,7 @@ def route_view(proposal: Proposal, user: User, now: datetime, found: Standing | 
 
 def _step_view(
     step: RouteStep,
+    title: str,
     proposal: Proposal,
     decisions: Sequence[Decision],
     possible: frozenset[int],
@@ -131,7 +134,7 @@ def _step_view(
     is_ahead = state in {StepState.OPEN, StepState.WAITING}
     return StepView(
         position=step.position,
-        group=step.group.title,
+        group=title,
         min_approvals=step.min_approvals,
         approvals=sum(decision.kind == DecisionKind.APPROVE for decision in own),
         state=state,

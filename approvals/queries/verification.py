@@ -68,7 +68,7 @@ class _Route:
     digest: str
     is_automatic: bool
     is_row_automatic: bool
-    author_id: int
+    authors: frozenset[int]
     snapshot: dict[str, Any]
     steps: list[_Step] = field(default_factory=list)
     decisions: list[_Decided] = field(default_factory=list)
@@ -97,7 +97,7 @@ def verify_routes(proposals: Sequence[Proposal], now: datetime) -> dict[uuid.UUI
 
 def _routes(keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, _Route]:
     rows = Route.objects.filter(pk__in=keys).values_list(
-        "pk", "snapshot_bytes", "digest", "is_automatic", "row__is_automatic", "policy__author_id"
+        "pk", "snapshot_bytes", "digest", "is_automatic", "row__is_automatic", "policy__author_id", "row__author_id"
     )
     return {
         key: _Route(
@@ -105,10 +105,10 @@ def _routes(keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, _Route]:
             digest=route_digest,
             is_automatic=is_automatic,
             is_row_automatic=is_row_automatic,
-            author_id=author_id,
+            authors=frozenset({author_id, row_author_id or author_id}),
             snapshot=cast("dict[str, Any]", parse_json(bytes(stored))),
         )
-        for key, stored, route_digest, is_automatic, is_row_automatic, author_id in rows
+        for key, stored, route_digest, is_automatic, is_row_automatic, author_id, row_author_id in rows
     }
 
 
@@ -192,7 +192,7 @@ class _Exclusions:
     def reasons(self, proposal: Proposal, route: _Route, user_id: int) -> frozenset[str]:
         """Return why this person may not have decided; empty when nothing speaks against it."""
         reasons = {reason for person, reason in route.exclusions if person == user_id}
-        if route.author_id == user_id:
+        if user_id in route.authors:
             reasons.add("policy_author")
         if proposal.on_behalf_of_id == user_id:
             reasons.add("asked")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from django.contrib.auth.models import User
@@ -15,24 +16,20 @@ from django.db.models import Max
 from approvals.errors import OwnPolicy, PolicyChanged
 from approvals.events import PolicyEvent
 from approvals.gate import row_text
-from approvals.models import Policy, PolicyRow
+from approvals.matrix.flaws import flaws
+from approvals.models import Policy, PolicyEditor, PolicyRow
 from approvals.routing import StepRule
-from approvals.states import POLICY_TRANSITIONS, PolicyState
+from approvals.states import POLICY_TRANSITIONS, PolicyState, RollingKey
 from audit.records import Subject
 from audit.services import record, record_denial
-from gateway.catalogue import get_tool
-from gateway.catalogue.base import Tool, ToolKind
-from gateway.errors import UnknownTool
 from identity.models import ApprovalGroup
 from identity.permissions import Permission, require_permission
 from kernel.actors import Actor
 from kernel.canonical import canonical_bytes, digest_of_bytes
 from kernel.errors import DomainError, FieldError, NotVisible, StateConflict, ValidationFailed
-from kernel.money import CURRENCY_PATTERN
 from kernel.transitions import advance
 
 POLICY_PURPOSE = "countersign.policy/1"
-MIN_APPROVALS_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +47,13 @@ class RowDraft:
     up_to_minor: int | None = None
     rolling_days: int = 0
     is_automatic: bool = False
+    account: str = ""
+    counterparty: str = ""
+    flags_required: tuple[str, ...] = ()
+    flags_forbidden: tuple[str, ...] = ()
+    rolling_by: str = RollingKey.COUNTERPARTY.value
+    bulk_up_to_minor: int | None = None
+    step_up_from_minor: int | None = None
 
 
 def create_policy(*, title: str, rows: Sequence[RowDraft], user: User, actor: Actor, now: datetime) -> Policy:
@@ -57,14 +61,15 @@ def create_policy(*, title: str, rows: Sequence[RowDraft], user: User, actor: Ac
 
     Raises PermissionRefused without policy:edit, ValidationFailed naming each row that could not stand.
     """
-    with _refusals_recorded(actor, Subject("policy", "new"), now):
+    with refusals_recorded(actor, Subject("policy", "new"), now):
         require_permission(user, Permission.POLICY_EDIT)
-        _require_sound(title, rows)
+        require_sound(title, rows)
         try:
             with transaction.atomic():
                 latest = Policy.objects.aggregate(latest=Max("version"))["latest"] or 0
                 policy = Policy.objects.create(version=latest + 1, title=title, author=user, created_at=now)
-                PolicyRow.objects.bulk_create(_row(policy, row) for row in rows)
+                PolicyEditor.objects.create(policy=policy, user=user, first_edited_at=now)
+                PolicyRow.objects.bulk_create(row_of(policy, row, author=user) for row in rows)
                 record(
                     kind=PolicyEvent.CREATED,
                     actor=actor,
@@ -79,7 +84,7 @@ def create_policy(*, title: str, rows: Sequence[RowDraft], user: User, actor: Ac
 
 def submit_policy(*, policy_id: uuid.UUID, user: User, actor: Actor, now: datetime) -> Policy:
     """Put the draft into review: its text is fixed as bytes, and its digest is what a second person will activate."""
-    with _refusals_recorded(actor, Subject("policy", _public(policy_id)), now):
+    with refusals_recorded(actor, Subject("policy", public_id_of(policy_id)), now):
         require_permission(user, Permission.POLICY_EDIT)
         with transaction.atomic():
             policy = lock_policy(policy_id)
@@ -99,7 +104,7 @@ def submit_policy(*, policy_id: uuid.UUID, user: User, actor: Actor, now: dateti
 
 def return_policy(*, policy_id: uuid.UUID, user: User, actor: Actor, now: datetime) -> Policy:
     """Make the policy in review a draft again, its text open for changes."""
-    with _refusals_recorded(actor, Subject("policy", _public(policy_id)), now):
+    with refusals_recorded(actor, Subject("policy", public_id_of(policy_id)), now):
         require_permission(user, Permission.POLICY_EDIT)
         with transaction.atomic():
             policy = lock_policy(policy_id)
@@ -114,13 +119,13 @@ def activate_policy(*, policy_id: uuid.UUID, user: User, actor: Actor, now: date
     Raises PermissionRefused without policy:activate, OwnPolicy for its author, PolicyChanged when its rows are not the reviewed
     ones, StateConflict when it is not in review or another policy was activated at the same moment.
     """
-    with _refusals_recorded(actor, Subject("policy", _public(policy_id)), now):
+    with refusals_recorded(actor, Subject("policy", public_id_of(policy_id)), now):
         require_permission(user, Permission.POLICY_ACTIVATE)
         try:
             with transaction.atomic():
                 policy = lock_policy(policy_id)
-                if policy.author_id == user.pk:
-                    raise OwnPolicy(detail=f"You wrote policy v{policy.version}, so another person activates it (SoD: policy_author).")
+                if has_written(policy, user):
+                    raise OwnPolicy(detail=own_policy_sentence(policy))
                 if policy.state == PolicyState.REVIEW and bytes(policy.text_bytes) != policy_bytes(policy):
                     raise PolicyChanged(detail="The rows are not those that were submitted; return the policy and submit it again.")
                 _retire_active(policy, actor, now)
@@ -129,6 +134,16 @@ def activate_policy(*, policy_id: uuid.UUID, user: User, actor: Actor, now: date
         except IntegrityError as error:
             raise StateConflict(detail="Another policy was activated at the same moment; look at it first.") from error
     return policy
+
+
+def has_written(policy: Policy, user: User) -> bool:
+    """Return whether the person is the author of this version or changed it while it was a draft."""
+    return policy.author_id == user.pk or policy.editors.filter(user=user).exists()
+
+
+def own_policy_sentence(policy: Policy) -> str:
+    """Return why its author does not activate it: what the disabled button and the refusal both say."""
+    return f"You wrote policy v{policy.version}, so another person activates it (SoD: policy_author)."
 
 
 def lock_policy(policy_id: uuid.UUID) -> Policy:
@@ -175,7 +190,7 @@ def _record(kind: PolicyEvent, policy: Policy, actor: Actor, now: datetime) -> N
 
 
 @contextmanager
-def _refusals_recorded(actor: Actor, subject: Subject, now: datetime) -> Iterator[None]:
+def refusals_recorded(actor: Actor, subject: Subject, now: datetime) -> Iterator[None]:
     """Record a refusal once, after its transaction has rolled back."""
     try:
         yield
@@ -184,71 +199,37 @@ def _refusals_recorded(actor: Actor, subject: Subject, now: datetime) -> Iterato
         raise
 
 
-def _public(policy_id: uuid.UUID) -> str:
+def public_id_of(policy_id: uuid.UUID) -> str:
+    """Return the TypeID of the policy with this key."""
     return Policy(id=policy_id).public_id
 
 
-def _row(policy: Policy, row: RowDraft) -> PolicyRow:
-    return PolicyRow(
-        policy=policy,
-        priority=row.priority,
-        title=row.title,
-        tool=row.tool,
-        company=row.company,
-        cost_centre=row.cost_centre,
-        currency=row.currency,
-        from_minor=row.from_minor,
-        up_to_minor=row.up_to_minor,
-        rolling_days=row.rolling_days,
-        is_automatic=row.is_automatic,
-        steps=[{"group": step["group"], "min_approvals": step["min_approvals"]} for step in row.steps],
-    )
+def row_of(policy: Policy, row: RowDraft, *, author: User | None) -> PolicyRow:
+    """Return the row as it is stored; not saved yet."""
+    values = {field.name: getattr(row, field.name) for field in fields(row)}
+    values |= {"flags_required": list(row.flags_required), "flags_forbidden": list(row.flags_forbidden)}
+    return PolicyRow(**{**values, "policy": policy, "author": author, "steps": [dict(step) for step in row.steps]})
 
 
-def _require_sound(title: str, rows: Sequence[RowDraft]) -> None:
-    groups = set(ApprovalGroup.objects.values_list("code", flat=True))
+def require_sound(title: str, rows: Sequence[RowDraft]) -> None:
+    """Raise ValidationFailed naming each row and field that could not stand."""
     errors: list[FieldError] = []
     if not title.strip():
         errors.append(FieldError("/title", "empty", "what this version is about"))
     if not rows:
         errors.append(FieldError("/rows", "a policy without rows would route nothing", "at least one row"))
-    priorities = [row.priority for row in rows]
-    for index, row in enumerate(rows):
-        if priorities.count(row.priority) > 1:
-            errors.append(FieldError(f"/rows/{index}/priority", f"{row.priority} is used twice", "each priority once"))
-        errors.extend(FieldError(f"/rows/{index}{path}", message, acceptable) for path, message, acceptable in _flaws(row, groups))
+    errors += row_errors(rows)
     if errors:
         raise ValidationFailed(detail=f"{errors[0].path}: {errors[0].message}.", errors=tuple(errors))
 
 
-def _flaws(row: RowDraft, groups: set[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield path, message and what is acceptable for each flaw of one row."""
-    tool = _write_tool(row.tool)
-    if tool is None:
-        yield "/tool", f"{row.tool!r} is not a write of the catalogue", "a write tool's name"
-    if not CURRENCY_PATTERN.match(row.currency):
-        yield "/currency", f"{row.currency!r} is not a currency", "an ISO 4217 code"
-    if row.from_minor < 0 or (row.up_to_minor is not None and row.up_to_minor < row.from_minor):
-        yield "/up_to_minor", "the band is empty or negative", "from 0, up to at least from"
-    if row.is_automatic:
-        if row.steps:
-            yield "/steps", "an automatic row asks nobody", "no steps"
-        if row.up_to_minor is None:
-            yield "/up_to_minor", "an automatic row needs a cap", "an upper end"
-        if tool is not None and not tool.is_reversible:
-            yield "/is_automatic", f"{row.tool} can't be reversed", "a row that asks somebody"
-    elif not row.steps:
-        yield "/steps", "the row asks nobody", "at least one step"
-    for position, step in enumerate(row.steps):
-        if step["group"] not in groups:
-            yield f"/steps/{position}/group", f"there is no group {step['group']!r}", ", ".join(sorted(groups))
-        if not 1 <= step["min_approvals"] <= MIN_APPROVALS_MAX:
-            yield f"/steps/{position}/min_approvals", f"{step['min_approvals']}", f"1 to {MIN_APPROVALS_MAX}"
-
-
-def _write_tool(name: str) -> Tool | None:
-    try:
-        tool = get_tool(name)
-    except UnknownTool:
-        return None
-    return tool if tool.kind is ToolKind.WRITE and tool.is_grantable else None
+def row_errors(rows: Sequence[RowDraft]) -> list[FieldError]:
+    """Return what is wrong with the rows, each with its place: /rows/3/up_to_minor."""
+    groups = set(ApprovalGroup.objects.values_list("code", flat=True))
+    priorities = Counter(row.priority for row in rows)
+    errors = []
+    for index, row in enumerate(rows):
+        if priorities[row.priority] > 1:
+            errors.append(FieldError(f"/rows/{index}/priority", f"{row.priority} is used twice", "each priority once"))
+        errors.extend(FieldError(f"/rows/{index}{path}", message, acceptable) for path, message, acceptable in flaws(row, groups))
+    return errors

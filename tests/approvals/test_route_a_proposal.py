@@ -139,10 +139,10 @@ def test_an_irreversible_tool_is_never_approved_automatically() -> None:
     automatic = a_row(5, up_to_minor=500_00, is_automatic=True, steps=())
     rows = [_unsaved(automatic), _unsaved(a_row(10))]
     amount = Money(100, "EUR")
-    match = first_match(rows, Question(TOOL, "DE01", "4100", amount, may_be_automatic=False), lambda _days: 0)
+    match = first_match(rows, Question(TOOL, "DE01", "4100", amount, may_be_automatic=False), lambda _days, _by: 0)
     assert match is not None
     assert match.row.priority == 10
-    match = first_match(rows, Question(TOOL, "DE01", "4100", amount, may_be_automatic=True), lambda _days: 0)
+    match = first_match(rows, Question(TOOL, "DE01", "4100", amount, may_be_automatic=True), lambda _days, _by: 0)
     assert match is not None
     assert match.row.priority == 5
 
