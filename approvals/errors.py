@@ -70,6 +70,27 @@ class CheckNotHolding(StateConflict):
     title = "A hard check does not hold, so this can't be approved"
 
 
+class StepUpRequired(PermissionRefused):
+    """The decision needs a strong second factor newer than the page it answers; nothing is lost, nothing is decided."""
+
+    code = "step_up_required"
+    title = "This needs your second factor"
+
+
+class SignatureRefused(ValidationFailed):
+    """What the browser sent is not this person's passkey signing this very decision."""
+
+    code = "signature_refused"
+    title = "The passkey's signature does not hold"
+
+
+class DiscussionClosed(StateConflict):
+    """Comments and attachments belong to an open proposal, and there is an end to their number."""
+
+    code = "discussion_closed"
+    title = "Nothing more can be added to this proposal"
+
+
 class DecisionRefused(Refused):
     """The person may not decide on this; the code is one of `approvals.policies.may_decide`, e.g. sod_owner or over_limit."""
 

@@ -25,10 +25,28 @@ class PageEvent(StrEnum):
     OPENED = "proposal:opened"
 
 
+class DiscussionEvent(StrEnum):
+    """What people said about a proposal without deciding, and what they put beside it."""
+
+    COMMENTED = "proposal:commented"
+    ATTACHED = "proposal:attached"
+    REFUSED = "proposal:discussion_refused"
+    FETCHED = "proposal:attachment_fetched"
+
+
+class StepUpEvent(StrEnum):
+    """A strong second factor, newer than what was shown, was asked for before something could be done."""
+
+    ASKED = "step_up:asked"
+
+
 class PolicyEvent(StrEnum):
     """What happened to a version of the authority matrix."""
 
     CREATED = "policy:created"
+    EDITED = "policy:edited"
+    CURRENCY_RECORDED = "policy:currency_recorded"
+    RATE_RECORDED = "policy:rate_recorded"
     SUBMITTED = "policy:submitted"
     ACTIVATED = "policy:activated"
     RETIRED = "policy:retired"

@@ -9,6 +9,7 @@ from django import forms
 from django.core import signing
 
 from approvals.pages.words import REASONS
+from approvals.services.signing import Answer
 from approvals.states import DecisionKind
 from kernel.errors import ValidationFailed
 
@@ -36,6 +37,8 @@ class DecisionForm(forms.Form):
     payload_digest = forms.CharField(max_length=71, widget=forms.HiddenInput)
     presentation_digest = forms.CharField(max_length=71, widget=forms.HiddenInput)
     shown_at = forms.CharField(max_length=400, widget=forms.HiddenInput)
+    ceremony = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
+    credential = forms.JSONField(required=False, widget=forms.HiddenInput)
     reason_code = forms.ChoiceField(choices=[("", "Choose a reason"), *REASONS.items()], required=False)
     comment = forms.CharField(required=False, max_length=2_000, strip=True, widget=forms.Textarea(attrs={"rows": 3}), label="Comment")
 
@@ -43,6 +46,11 @@ class DecisionForm(forms.Form):
         """Return the cleaned values that the service takes as they are."""
         names = ("kind", "payload_digest", "presentation_digest", "reason_code", "comment")
         return {name: self.cleaned_data[name] for name in names}
+
+    def answer(self) -> Answer | None:
+        """Return the passkey's answer, or None for a decision that was not signed."""
+        credential = self.cleaned_data["credential"]
+        return Answer(self.cleaned_data["ceremony"], credential) if isinstance(credential, dict) else None
 
     def refuse(self, error: ValidationFailed) -> None:
         """Show a refusal of the service at the fields it names."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from approvals.models import Route
+from approvals.models import Attachment, Route
 from gateway.preconditions import Check, Precondition
 from kernel.canonical import canonical_bytes, digest_of_bytes
 from kernel.clock import wire_time
@@ -45,6 +45,7 @@ def build(proposal: Proposal, route: Route, checks: Sequence[Check], locale: str
         "route": _route_facts(route, proposal.currency),
         "rationale": {"label": RATIONALE_LABEL, "text": proposal.rationale},
         "reads": _reads(proposal),
+        "attachments": _attachments(proposal),
         "changes": _changes(proposal),
     }
 
@@ -147,10 +148,19 @@ def _notes(proposal: Proposal, route: Route) -> list[dict[str, str]]:
     notes = []
     if proposal.is_log_only:
         notes.append({"code": "log_only", "text": "The agent's grant is log-only: an approval is recorded and nothing is written."})
-    if route.routed_minor != proposal.amount_minor:
-        routed = Money(route.routed_minor, proposal.currency)
-        notes.append({"code": "rolling_sum", "text": f"Routed as {routed}: the rolling sum counts, not the single amount."})
+    if route.routed(proposal) != proposal.amount:
+        conversion = route.snapshot.get("conversion")
+        if conversion:
+            notes.append({"code": "exchange_rate", "text": _conversion_text(conversion)})
+        if conversion is None or conversion["base_minor"] != route.routed_minor:
+            notes.append({"code": "rolling_sum", "text": f"Routed as {route.routed(proposal)}: the rolling sum counts, not the single amount."})
     return notes
+
+
+def _conversion_text(stored: Mapping[str, Any]) -> str:
+    amount = Money(stored["amount_minor"], stored["currency"])
+    base = Money(stored["base_minor"], stored["base_currency"])
+    return f"{amount} count as {base}, at the rate {stored['rate']} of {stored['rate_on']} ({stored['source']})."
 
 
 def _route_facts(route: Route, currency: str) -> dict[str, Any]:
@@ -160,11 +170,17 @@ def _route_facts(route: Route, currency: str) -> dict[str, Any]:
         "policy_digest": snapshot["policy"]["digest"],
         "row": snapshot["row"]["title"],
         "reason": route.reason,
-        "routed": str(Money(route.routed_minor, currency)),
+        "routed": str(Money(route.routed_minor, route.routed_currency or currency)),
         "is_automatic": route.is_automatic,
         "digest": route.digest,
         "steps": [
-            {"position": step["position"], "group": step["title"], "min_approvals": step["min_approvals"]} for step in snapshot["steps"]
+            {
+                "position": step["position"],
+                "group": step["title"],
+                "min_approvals": step["min_approvals"],
+                **({"rule": step["rule"]} if "rule" in step else {}),
+            }
+            for step in snapshot["steps"]
         ],
     }
 
@@ -180,6 +196,20 @@ def _reads(proposal: Proposal) -> list[dict[str, Any]]:
             "digest": citation.read.result_digest,
         }
         for citation in cited
+    ]
+
+
+def _attachments(proposal: Proposal) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": item.name,
+            "media_type": item.media_type,
+            "size": item.size,
+            "digest": item.digest,
+            "author": str(item.author_id),
+            "attached_at": wire_time(item.created_at),
+        }
+        for item in Attachment.objects.defer("content").filter(proposal=proposal).order_by("created_at", "pk")
     ]
 
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from approvals import services
-from approvals.errors import StalePage, StalePayload
+from approvals import services, stepup
+from approvals.errors import StalePage, StalePayload, StepUpRequired
 from approvals.forms import DecisionForm, open_shown, seal_shown
 from approvals.models import Policy
+from approvals.pages.discussion import discussion_of
 from approvals.pages.inbox import inbox_page
 from approvals.pages.listing import proposals_page
 from approvals.pages.outcome import outcome_panel
 from approvals.pages.policies import policy_line, policy_page, versions
 from approvals.pages.proposal import field_label, proposal_page, waits_for
+from approvals.pages.step_up import step_up_panel
 from approvals.pages.words import DECIDED, outcome_of, status_tag
 from approvals.queries import route_view
 from approvals.services import Shown
+from approvals.services.strength import PURPOSE
 from approvals.states import PolicyState
 from identity.actors import actor_of
 from identity.console import lead_back, person_of
@@ -29,6 +36,7 @@ from kernel.errors import ValidationFailed
 from kernel.ids import Prefix, decode
 from kernel.listing import page_of
 from proposals.queries import get_proposal_for_person
+from proposals.subjects import subject_of
 
 STOP_POLLING = 286
 
@@ -70,10 +78,14 @@ def progress(request: HttpRequest, proposal_id: str) -> HttpResponse:
     return render(request, "approvals/progress.html", {"page": page}, status=200 if panel.poll_seconds else STOP_POLLING)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @requires(Permission.PROPOSAL_DECIDE)
 def decide(request: HttpRequest, proposal_id: str) -> HttpResponse:
     """Record one decision on exactly what was shown, and lead back to the page."""
+    if request.method != "POST":
+        # The session ended before a decision arrived, and signing in has led here. Looking never decides.
+        messages.warning(request, "You were signed out before your decision arrived. Nothing was recorded: decide again.")
+        return redirect("approvals:proposal", proposal_id)
     form = DecisionForm(request.POST)
     user, now = person_of(request), clock_now()
     if not form.is_valid():
@@ -87,9 +99,13 @@ def decide(request: HttpRequest, proposal_id: str) -> HttpResponse:
             shown_at=shown_at,
             actor=actor,
             authentication=actor.authentication,
+            factors=stepup.factors_of(request),
+            answer=form.answer(),
             now=now,
             **form.values(),
         )
+    except StepUpRequired:
+        return _step_up(request, proposal_id, form, shown_at or now)
     except ValidationFailed as error:
         form.refuse(error)
         return _proposal_page(request, proposal_id, form)
@@ -138,12 +154,27 @@ def activate_policy(request: HttpRequest, policy_id: str) -> HttpResponse:
 def _proposal_page(request: HttpRequest, proposal_id: str, form: DecisionForm | None = None) -> HttpResponse:
     now, user = clock_now(), person_of(request)
     shown = services.show(user=user, proposal_id=proposal_id, now=now, actor=actor_of(request))
-    form = _form(shown, user, form)
-    context = {"page": proposal_page(shown, user, now), "form": form}
+    panel = step_up_panel(shown, user, stepup.factors_of(request), now)
+    form = _form(shown, user, form, panel.draft if panel else {})
+    context = {"page": proposal_page(shown, user, now), "form": form, "step_up": panel, "discussion": discussion_of(shown, user, now)}
     return render(request, "approvals/proposal.html", context, status=422 if form.is_bound else 200)
 
 
-def _form(shown: Shown, user: User, sent: DecisionForm | None) -> DecisionForm:
+def _step_up(request: HttpRequest, proposal_id: str, form: DecisionForm, shown_at: datetime) -> HttpResponse:
+    """Lead to the second factor; what was pressed and typed waits for the person on the page they come back to."""
+    values = form.values()
+    return stepup.ask(
+        request,
+        purpose=PURPOSE,
+        subject=values["presentation_digest"],
+        shown_at=shown_at,
+        back=reverse("approvals:proposal", args=[proposal_id]),
+        about=subject_of(get_proposal_for_person(person_of(request), proposal_id)),
+        draft={name: values[name] for name in ("kind", "reason_code", "comment")},
+    )
+
+
+def _form(shown: Shown, user: User, sent: DecisionForm | None, draft: Mapping[str, str]) -> DecisionForm:
     """Return the form of exactly this page; what was typed is kept, the digests and the instant are those shown now."""
     sealed = seal_shown(proposal_id=shown.proposal.public_id, user_id=user.pk, shown_at=shown.shown_at)
     digests = {
@@ -152,8 +183,9 @@ def _form(shown: Shown, user: User, sent: DecisionForm | None) -> DecisionForm:
         "shown_at": sealed,
     }
     if sent is None:
-        return DecisionForm(initial=digests)
-    sent.data = {**{name: sent.data.get(name, "") for name in sent.fields}, **digests}
+        return DecisionForm(initial={**draft, **digests})
+    # A signature is over what was sent, once; the next press signs anew.
+    sent.data = {**{name: sent.data.get(name, "") for name in sent.fields}, **digests, "ceremony": "", "credential": ""}
     return sent
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
+from config import checkpoint_places
 from config.databases import Process, current_process, database_settings
 from config.paths import CHECKPOINTS, DATA, PROJECT
-from config.secret_store import new_checkpoint_signing_key, new_token_signing_key, secret, secret_file
+from config.secret_store import new_checkpoint_signing_key, new_payload_key, new_token_signing_key, secret, secret_file
 from gateway.addresses import AllowList, parse_allow_list
 from identity.limits.quotas import Quota, parse_quota
 from kernel.errors import DomainError
@@ -164,6 +166,12 @@ ACCOUNT_LOGOUT_ON_GET = False
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_WEBAUTHN_USER_VERIFICATION = "required"
 MFA_ALLOW_UNVERIFIED_EMAIL = IS_DEMO
+MFA_ADAPTER = "identity.adapters.SecondFactorAdapter"
+# The same code twice is refused by a mark in the cache, which is shared; with a tolerance the mark would die before the code.
+MFA_TOTP_TOLERANCE = 0
+WEBAUTHN_RP_ID = urlsplit(PUBLIC_URL).hostname or "localhost"
+WEBAUTHN_ORIGINS = [PUBLIC_URL]
+SECOND_FACTOR_KEY = secret("second_factor_key")
 SESSION_COOKIE_AGE = 8 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
@@ -179,7 +187,11 @@ ASSERTION_LIFETIME_SECONDS = 300
 FEDERATED_LIFETIME_SECONDS = number("COUNTERSIGN_FEDERATED_LIFETIME_SECONDS", 3600, low=60, high=86_400)
 PROOF_LIFETIME_SECONDS = number("COUNTERSIGN_PROOF_LIFETIME_SECONDS", 60, low=10, high=300)
 PROPOSAL_LIFETIME_HOURS = int(os.environ.get("COUNTERSIGN_PROPOSAL_LIFETIME_HOURS", "168"))
+# Business days after the one on which a step opened, where the policy's row says nothing else.
+STEP_DUE_DAYS = number("COUNTERSIGN_STEP_DUE_DAYS", 2, low=1, high=60)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+# No file is ever written to disk by the web process, and none larger than an attachment is read.
+FILE_UPLOAD_HANDLERS = ["approvals.uploads.BoundedUploadHandler"]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["identity.authentication.AgentTokenAuthentication"],
@@ -248,10 +260,22 @@ WRITE_OFF_LIMITS_MINOR = minor_amounts("COUNTERSIGN_WRITE_OFF_LIMITS", "EUR=100.
 AUDIT_CHECKPOINT_DIR = CHECKPOINTS
 AUDIT_MAC_KEY = secret("audit_mac_key")
 AUDIT_SIGNING_KEY = secret("audit_signing_key", make=new_checkpoint_signing_key)
+# A ring like the one above: a file is read again when it changes, keys by value are fixed until the next start.
+AUDIT_PAYLOAD_KEY_FILE = secret_file("audit_payload_key", make=new_payload_key)
+AUDIT_PAYLOAD_KEY = "" if AUDIT_PAYLOAD_KEY_FILE else secret("audit_payload_key")
 AUDIT_RETENTION_DAYS = int(os.environ.get("COUNTERSIGN_AUDIT_RETENTION_DAYS", "2557"))
 AUDIT_RETENTION_FLOOR_DAYS = 183
 if AUDIT_RETENTION_DAYS < AUDIT_RETENTION_FLOOR_DAYS:
     raise SystemExit(f"COUNTERSIGN_AUDIT_RETENTION_DAYS={AUDIT_RETENTION_DAYS} is below the floor of {AUDIT_RETENTION_FLOOR_DAYS} days.")
+# Where checkpoints go beside the signer's own directory (audit/exporting.py).
+AUDIT_EXPORT_DIRECTORIES = checkpoint_places.directories()
+AUDIT_EXPORT_MAIL_TO = checkpoint_places.mail_to()
+AUDIT_EXPORT_MAIL_SECONDS = checkpoint_places.mail_seconds()
+AUDIT_OBJECT_STORE = checkpoint_places.object_store(AUDIT_RETENTION_DAYS)
+AUDIT_WITNESSES = checkpoint_places.witnesses()
+AUDIT_TIMESTAMP_AUTHORITY = checkpoint_places.timestamp_authority()
+AUDIT_CHECKPOINT_SECONDS = number("COUNTERSIGN_CHECKPOINT_SECONDS", 5, low=1, high=5)
+AUDIT_HEARTBEAT_SECONDS = number("COUNTERSIGN_HEARTBEAT_SECONDS", 300, low=10, high=3600)
 
 # The page: no third party, no inline script, no inline style -------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,19 +11,25 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from approvals import presentation as page
+from approvals.calendars.queries import due_of
+from approvals.delegation.models import Delegation
 from approvals.errors import (
     CheckNotHolding,
     ProposalExpired,
-    ReasonRequired,
     StalePage,
     StalePayload,
+    StepUpRequired,
     refusal_of,
 )
 from approvals.events import ApprovalEvent
 from approvals.gate import gate_facts
 from approvals.models import Decision, Opening, Presentation, Route, RouteStep
 from approvals.queries.authority import Excluded, standing_of
+from approvals.queries.quorum import is_satisfied
+from approvals.services import signing
+from approvals.services.forms import Submitted, plain_words, require_form, require_reason
 from approvals.services.pages import checks_now
+from approvals.services.strength import Strength, statement_of, strength_of
 from approvals.states import STEP_TRANSITIONS, DecisionKind, StepState
 from audit.records import Subject
 from audit.services import record, record_denial
@@ -43,9 +48,6 @@ from proposals.services import FeedbackNote, expire_due, resolve
 from proposals.states import ProposalState
 from proposals.subjects import subject_of
 
-REASON_CODE_PATTERN = re.compile(r"^[a-z][a-z0-9_]{1,39}$")
-COMMENT_LENGTH_MAX = 2_000
-
 # What a refusal of the database means, for the races that get past the lock.
 CONSTRAINTS = {
     "approvals_one_decision_per_person": Denied("already_decided", "You have already decided on this proposal."),
@@ -54,21 +56,16 @@ CONSTRAINTS = {
     "approvals_guard_step": Denied("proposal_not_pending", "This step of the route is no longer open."),
     "approvals_guard_member": Denied("not_a_member", "You are not, or no longer, a member of the group that this step asks."),
     "approvals_guard_limit": Denied("over_limit", "The amount is above your limit."),
+    "approvals_guard_step_up": Denied("step_up_required", "This decision needs a strong second factor newer than its page."),
+    "approvals_guard_reason": Denied("reason_required", "Approving over a warning needs a reason code and a comment."),
+    "approvals_approval_excluded": Denied(
+        "approver_excluded",
+        "Somebody who approved earlier is excluded now (segregation of duties), so this can't be approved; reject it or request changes.",
+    ),
+    "approvals_one_decision_per_right": Denied("already_decided", "This right has been used on this proposal already."),
+    "approvals_guard_delegation": Denied("not_a_member", "The delegation that you would decide by is no longer in force."),
     "approvals_guard_excluded": Denied("sod_excluded", "You are excluded from deciding on this proposal (segregation of duties)."),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """What the form carried."""
-
-    kind: str
-    payload_digest: str
-    presentation_digest: str
-    shown_at: datetime | None
-    reason_code: str
-    comment: str
-    authentication: tuple[str, ...]
 
 
 def decide(
@@ -84,14 +81,21 @@ def decide(
     reason_code: str = "",
     comment: str = "",
     authentication: Sequence[str] = (),
+    factors: Sequence[Mapping[str, object]] = (),
+    answer: signing.Answer | None = None,
+    set_digest: str = "",
 ) -> Decision:
     """Make one person's decision stand; with the last one needed the proposal is approved, and one refusal ends it.
 
     The checks are asked again before the transaction, the page is computed again inside it: a decision counts only for the page
     that the person has before them. `shown_at` is None when the door can't tell that the page was made for this person: a stale page.
+    `set_digest` is the digest of the set that a bulk approval was given on, for the event.
+    `factors` are the second factors that the person's login recorded, `answer` is their passkey's signature over this very decision.
 
-    Raises NotVisible, ProposalExpired (the proposal is expired then), StalePayload, StalePage, CheckNotHolding, ReasonRequired, and
-    what `approvals.policies.may_decide` denies. A refusal changes nothing and leaves one `approval:refused`.
+    Raises StepUpRequired when the policy wants a strong second factor newer than the page and there is none: then nothing is recorded
+    here, because nothing is refused yet; the door remembers it (`approvals.services.step_up`). Raises NotVisible, ProposalExpired (the
+    proposal is expired then), StalePayload, StalePage, CheckNotHolding, ReasonRequired, SignatureRefused, and what
+    `approvals.policies.may_decide` denies. A refusal changes nothing and leaves one `approval:refused`.
     """
     submitted = Submitted(
         kind=kind,
@@ -99,48 +103,27 @@ def decide(
         presentation_digest=presentation_digest,
         shown_at=shown_at,
         reason_code=reason_code,
-        comment=comment.strip(),
+        comment=plain_words(comment),
         authentication=tuple(authentication),
+        factors=tuple(factors),
+        answer=answer,
+        set_digest=set_digest,
     )
     try:
-        _require_form(submitted)
+        require_form(submitted)
         proposal = get_proposal_for_person(user, proposal_id)
         standing = standing_of(user, proposal, now)
         if isinstance(standing.verdict, Denied):
             raise refusal_of(standing.verdict)
         checks = checks_now(proposal)
         return _decide(proposal.pk, checks, user=user, submitted=submitted, actor=actor, now=now)
+    except StepUpRequired:
+        raise
     except DomainError as error:
         if isinstance(error, ProposalExpired):
             expire_due(now=now)
         record_denial(kind=ApprovalEvent.REFUSED, actor=actor, subject=_subject_of_refusal(proposal_id), now=now, error=error)
         raise
-
-
-def _require_form(submitted: Submitted) -> None:
-    """Raise ValidationFailed or ReasonRequired for what no state of the proposal could make acceptable."""
-    if submitted.kind not in DecisionKind.values:
-        acceptable = ", ".join(DecisionKind.values)
-        raise ValidationFailed(
-            detail=f"{submitted.kind[:40]!r} is not a decision.", errors=(FieldError("/kind", "not a decision", acceptable),)
-        )
-    if submitted.reason_code and not REASON_CODE_PATTERN.match(submitted.reason_code):
-        raise ValidationFailed(
-            detail="The reason code has another form.",
-            errors=(FieldError("/reason_code", "not a reason code", "lower-case words joined by underscores"),),
-        )
-    if len(submitted.comment) > COMMENT_LENGTH_MAX:
-        found, acceptable = f"{len(submitted.comment)} characters", f"up to {COMMENT_LENGTH_MAX} characters"
-        raise ValidationFailed(detail=f"The comment has {found}.", errors=(FieldError("/comment", found, acceptable),))
-    if submitted.kind != DecisionKind.APPROVE:
-        _require_reason(submitted, "Rejecting and requesting changes need")
-
-
-def _require_reason(submitted: Submitted, what: str) -> None:
-    given = {"reason_code": (submitted.reason_code, "a reason code"), "comment": (submitted.comment, "a sentence")}
-    missing = tuple(FieldError(f"/{name}", "empty", acceptable) for name, (value, acceptable) in given.items() if not value)
-    if missing:
-        raise ReasonRequired(detail=f"{what} a reason code and a comment.", errors=missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +134,7 @@ class _Sitting:
     route: Route
     step: RouteStep
     excluded: tuple[Excluded, ...]
+    delegation: Delegation | None
     submitted: Submitted
     checks: Sequence[Check]
     user: User
@@ -175,6 +159,7 @@ def _decide(proposal_key: uuid.UUID, checks: Sequence[Check], *, user: User, sub
                 route=standing.route,
                 step=standing.step,
                 excluded=standing.excluded,
+                delegation=standing.delegation,
                 submitted=submitted,
                 checks=checks,
                 user=user,
@@ -182,6 +167,7 @@ def _decide(proposal_key: uuid.UUID, checks: Sequence[Check], *, user: User, sub
                 now=now,
             )
             presentation, shown_at = _page_decided_on(sitting)
+            strength = _strength(sitting, presentation, shown_at)
             decision = Decision.objects.create(
                 proposal=proposal,
                 step=sitting.step,
@@ -192,7 +178,12 @@ def _decide(proposal_key: uuid.UUID, checks: Sequence[Check], *, user: User, sub
                 reason_code=submitted.reason_code,
                 comment=submitted.comment,
                 authentication=list(submitted.authentication),
-                shown_at=shown_at,
+                second_factor=strength.factor.as_dict() if strength.factor else None,
+                second_factor_at=strength.factor.at if strength.factor else None,
+                signature=strength.signature,
+                acting_for=sitting.delegation.delegator if sitting.delegation else None,
+                delegation=sitting.delegation,
+                shown_at=strength.shown_at,
                 decided_at=now,
             )
             _record(decision, sitting)
@@ -200,6 +191,29 @@ def _decide(proposal_key: uuid.UUID, checks: Sequence[Check], *, user: User, sub
             return decision
     except IntegrityError as error:
         raise _refusal_of_database(error) from error
+
+
+def _strength(sitting: _Sitting, presentation: Presentation, shown_at: datetime) -> Strength:
+    submitted = sitting.submitted
+    statement = statement_of(
+        proposal=sitting.proposal,
+        step=sitting.step.position,
+        user=sitting.user,
+        kind=submitted.kind,
+        reason_code=submitted.reason_code,
+        comment=submitted.comment,
+        presentation=presentation,
+    )
+    return strength_of(
+        user=sitting.user,
+        route=sitting.route,
+        presentation=presentation,
+        shown_at=shown_at,
+        factors=submitted.factors,
+        answer=submitted.answer,
+        statement=statement,
+        now=sitting.now,
+    )
 
 
 def _page_decided_on(sitting: _Sitting) -> tuple[Presentation, datetime]:
@@ -244,7 +258,7 @@ def _require_sound(facts: dict[str, object], sitting: _Sitting) -> None:
             data={"checks": [{"code": item.code, "label": item.label} for item in broken]},
         )
     if page.needs_reason(facts):
-        _require_reason(sitting.submitted, "Approving over a warning needs")
+        require_reason(sitting.submitted, "Approving over a warning needs")
 
 
 def _record(decision: Decision, sitting: _Sitting) -> None:
@@ -264,9 +278,21 @@ def _record(decision: Decision, sitting: _Sitting) -> None:
             "decided_at": wire_time(decision.decided_at),
             "payload_digest": decision.payload_digest,
             "presentation_digest": decision.presentation.digest,
+            "page_digest": decision.presentation.page_digest,
+            **_on_whose_right(decision),
+            **({"set_digest": sitting.submitted.set_digest} if sitting.submitted.set_digest else {}),
+            **({"second_factor": decision.second_factor} if decision.second_factor else {}),
+            **({"signature": signing.as_event(decision.signature)} if decision.signature else {}),
         },
         payload={"comment": decision.comment} if decision.comment else None,
     )
+
+
+def _on_whose_right(decision: Decision) -> dict[str, object]:
+    """Return for whom a delegate decided, by which delegation; nothing when the person used their own right."""
+    if decision.delegation is None:
+        return {}
+    return {"acting_for": str(decision.acting_for_id), "delegation": decision.delegation.public_id}
 
 
 def _follow_up(decision: Decision, sitting: _Sitting) -> None:
@@ -275,13 +301,13 @@ def _follow_up(decision: Decision, sitting: _Sitting) -> None:
     if decision.kind != DecisionKind.APPROVE:
         _end(decision, sitting)
         return
-    approvals = step.decisions.filter(kind=DecisionKind.APPROVE).count()
-    if approvals < step.min_approvals:
+    if not is_satisfied(step, sitting.proposal.company):
         return
     advance(step, StepState.SATISFIED, transitions=STEP_TRANSITIONS, satisfied_at=now)
     following = sitting.route.steps.filter(state=StepState.WAITING).order_by("position").first()
     if following is not None:
-        advance(following, StepState.OPEN, transitions=STEP_TRANSITIONS, opened_at=now)
+        due_at = due_of(sitting.proposal, following.due_days, now)
+        advance(following, StepState.OPEN, transitions=STEP_TRANSITIONS, opened_at=now, due_at=due_at)
         return
     resolve(
         proposal=sitting.proposal,

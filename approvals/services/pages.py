@@ -14,6 +14,7 @@ from approvals import presentation as page
 from approvals.events import PageEvent
 from approvals.models import Opening, Presentation, Route
 from approvals.queries.authority import Standing, standing_of
+from approvals.renderers import page_digest, render
 from audit.services import record
 from gateway.connections import connector_for
 from gateway.errors import ErpUnavailable
@@ -75,7 +76,14 @@ def show(*, user: User, proposal_id: str, now: datetime, actor: Actor | None = N
         presentation, _ = Presentation.objects.get_or_create(
             proposal=proposal,
             digest=digest,
-            defaults={"stored_bytes": stored, "renderer": page.RENDERER, "locale": locale, "first_shown_at": now},
+            defaults={
+                "stored_bytes": stored,
+                "renderer": page.RENDERER,
+                "locale": locale,
+                "page_digest": lambda: page_digest(render(stored)),
+                "needs_reason": page.needs_reason(facts),
+                "first_shown_at": now,
+            },
         )
         _, is_first = Opening.objects.get_or_create(presentation=presentation, user=user, defaults={"opened_at": now})
         if is_first:
