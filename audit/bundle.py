@@ -62,6 +62,7 @@ from audit.verifier.countersign_verify import (
     TOMBSTONE_SCHEMA,
     TRUST_SCHEMA,
     Members,
+    decode_base64,
     dsse_message,
     encode_base64,
     write_archive,
@@ -192,13 +193,13 @@ def manifest_of(members: Members) -> bytes:
     return canonical_bytes({"schema": MANIFEST_SCHEMA, "members": listed})
 
 
-def signed_envelope(manifest: bytes) -> bytes:
-    """Return the DSSE envelope over the manifest."""
+def signed_envelope(manifest: bytes, *, payload_type: str = MANIFEST_TYPE) -> bytes:
+    """Return the DSSE envelope over the manifest, or over another document of the log's."""
     key = verifying_key()
-    signature = signing_key().sign(dsse_message(MANIFEST_TYPE, manifest))
+    signature = signing_key().sign(dsse_message(payload_type, manifest))
     return canonical_bytes(
         {
-            "payloadType": MANIFEST_TYPE,
+            "payloadType": payload_type,
             "payload": encode_base64(manifest),
             "signatures": [{"keyid": f"{key.name}+{key.key_id.hex()}", "sig": encode_base64(signature)}],
         }
@@ -235,19 +236,30 @@ def _sealed_rows(proposal: str, *, wait_seconds: float) -> tuple[list[Event], Ch
         sleep(POLL_SECONDS)
 
 
-def payload_members(event_id: str, beside: EventPayload) -> dict[str, bytes]:
-    """Return what a bundle holds of one payload: content and salt, or the note that it was shredded, when and by which event."""
+def payload_note(event_id: str, beside: EventPayload) -> tuple[dict[str, object], bool]:
+    """Return what a bundle says of one payload, content and salt or that it was shredded, when and by which event; and whether it was."""
     found = opened(beside)
     if isinstance(found, Shredded):
-        note = {
+        note: dict[str, object] = {
             "schema": TOMBSTONE_SCHEMA,
             "event_id": event_id,
             "shredded_at": wire_time(found.shredded_at),
             "disposal": found.disposal,
             "tombstone": found.tombstone,
         }
+        return note, True
+    return {"event_id": event_id, "content": encode_base64(found.content), "salt": found.salt.hex()}, False
+
+
+def payload_members(event_id: str, beside: EventPayload) -> dict[str, bytes]:
+    """Return the members of one payload in the bundle of a proposal: content and salt, or the note that it was shredded."""
+    note, is_shredded = payload_note(event_id, beside)
+    if is_shredded:
         return {f"tombstones/{event_id}.json": canonical_bytes(note)}
-    return {f"payloads/{event_id}.json": found.content, f"payloads/{event_id}.salt": found.salt.hex().encode("ascii")}
+    return {
+        f"payloads/{event_id}.json": decode_base64(str(note["content"])),
+        f"payloads/{event_id}.salt": str(note["salt"]).encode("ascii"),
+    }
 
 
 def _event_members(rows: Sequence[Event], checkpoint: Checkpoint) -> dict[str, bytes]:

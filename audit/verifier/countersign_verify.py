@@ -1749,9 +1749,12 @@ class LockStep:
 def verify_period(bundle: Bundle) -> None:
     """Check what only the bundle of a period has: a range without a gap, its proof, payloads beside, documents of each proposal."""
     findings = bundle.findings
+    walk: PeriodWalk | None = None
     with findings.check("The range is complete, linked and leads to the checkpoint") as detail:
         walk = _walk_period(bundle, detail)
         _check_range(bundle, walk)
+    if walk is None:
+        return  # without a whole range nothing can be said about proposals
     with findings.check("Documents of proposals agree with their events") as detail:
         _check_documents(bundle, walk, detail)
 

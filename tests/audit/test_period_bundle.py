@@ -1,0 +1,259 @@
+"""The bundle of a period is whole, verifies in pieces, goes on where it stopped, and names every change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pytest_django import DjangoDbBlocker, Settings
+
+import audit.bundle_parts
+from audit.bundle import manifest_of, signed_envelope
+from audit.bundle_parts import Column, Scope, Table, register_section, register_table
+from audit.keys import verifying_key
+from audit.period_bundle import EmptyPeriod, MadeBundle, make_period_bundle, plan_period
+from audit.records import Subject
+from audit.verifier.countersign_verify import Findings, Members, decode_base64, encode_base64, read_archive, verify_path, write_archive
+from audit.workshop import Workshop
+from kernel.canonical import canonical_bytes
+from tests.builders.audit import CommittedProposal, committed_proposal, recorded_many, seal_and_sign
+
+pytestmark = pytest.mark.django_db
+
+SINCE, UNTIL = datetime(2020, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+Everything = dict[str, bytes]
+
+
+def quiet(step: str, done: int, total: int) -> None:
+    """Take no notice of progress."""
+
+
+def planned(companies: frozenset[str] | None = None) -> Scope:
+    """Return the plan of everything that is recorded."""
+    return plan_period(since=SINCE, until=UNTIL, companies=companies, visible={})
+
+
+def approvals_of(proposals: list[CommittedProposal]) -> Table:
+    """Return a table with one row for each decision."""
+    columns = (Column("proposal", "which"), Column("amount", "how much", is_exact=True), Column("currency", "of what"))
+    rows = [(proposal.id, "12.50", "EUR") for proposal in proposals]
+    return Table("approvals.csv", "Decisions", columns, lambda _: rows, totals=(("amount", "currency"),), of_kind="approval:decided")
+
+
+class Made:
+    """One period bundle, shared by the tests of this module; its members as bytes."""
+
+    def __init__(self, archive: Path, made: MadeBundle, proposals: list[CommittedProposal]) -> None:
+        self.archive, self.made, self.proposals = archive, made, proposals
+        self.findings, _ = verify_path(archive, pinned=[verifying_key()])
+        with archive.open("rb") as file:
+            members = read_archive(Findings(), file)
+            self.members: Everything = {path: members[path] for path in members}
+
+
+@pytest.fixture(scope="module")
+def made(django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    """Return the bundle of a period with three committed proposals between other events."""
+    from django.db import transaction
+    from django.test import override_settings
+
+    directory = tmp_path_factory.mktemp("period")
+    with (
+        django_db_blocker.unblock(),
+        pytest.MonkeyPatch.context() as patch,
+        override_settings(AUDIT_CHECKPOINT_DIR=directory / "checkpoints"),
+        transaction.atomic(),
+    ):
+        for name, empty in (("_sections", {}), ("_tables", {}), ("_reporters", [])):
+            patch.setattr(audit.bundle_parts, name, empty)
+        recorded_many(3)
+        proposals = [committed_proposal() for _ in range(3)]
+        recorded_many(2, subject=Subject(kind="sample", id="other", company="OTHER"))
+        seal_and_sign()
+        recorded_many(2)
+        seal_and_sign()
+        register_section("path", lambda proposal: next((one.members for one in proposals if one.id == proposal), {}))
+        register_table(approvals_of(proposals))
+        archive = directory / "period.zip"
+        yield Made(archive, make_period_bundle(Workshop(directory / "work"), planned, archive, progress=quiet), proposals)
+        transaction.set_rollback(True)
+
+
+def verify(members: Everything, tmp_path: Path) -> Findings:
+    """Return what is found in changed members whose manifest fits and is signed by us: our own mistake, or our own fraud."""
+    content = {path: value for path, value in members.items() if path not in {"manifest.json", "manifest.dsse.json"}}
+    manifest = manifest_of(Members.of(content))
+    path = tmp_path / "changed.zip"
+    path.write_bytes(write_archive({**content, "manifest.json": manifest, "manifest.dsse.json": signed_envelope(manifest)}))
+    return verify_path(path, pinned=[verifying_key()])[0]
+
+
+def codes(findings: Findings) -> set[str]:
+    """Return the codes of the problems found."""
+    return {problem.code for problem in findings.problems}
+
+
+def test_the_bundle_of_a_period_verifies(made: Made) -> None:
+    assert made.findings.problems == []
+    assert made.findings.limitations == []
+    header = json.loads(made.members["bundle.json"])
+    assert (header["events"], header["withheld"], made.made.events) == (22, 0, 22)
+    assert header["first_sequence"] == 1
+    assert header["checkpoint"]["size"] == header["last_sequence"] == 22
+
+
+def test_the_same_period_gives_the_same_bytes_and_goes_on_where_it_stopped(made: Made, tmp_path: Path, settings: Settings) -> None:
+    first = make_period_bundle(Workshop(tmp_path / "again"), planned, tmp_path / "again.zip", progress=quiet)
+    assert (tmp_path / "again.zip").read_bytes() == made.archive.read_bytes()
+    assert first.sha256 == made.made.sha256
+
+
+def test_a_killed_worker_is_followed_by_one_that_goes_on(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audit.period_bundle.EVENTS_PER_PIECE", 5)
+    monkeypatch.setattr("audit.period_bundle.PROPOSALS_PER_PIECE", 1)
+    seen: list[tuple[str, int]] = []
+
+    def die_often(step: str, done: int, total: int) -> None:
+        if (step, done) not in seen:
+            seen.append((step, done))
+            raise KeyboardInterrupt
+
+    for _ in range(40):
+        workshop = Workshop(tmp_path / "work")
+        (tmp_path / "work" / "members").mkdir(exist_ok=True)
+        try:
+            make_period_bundle(workshop, planned, tmp_path / "killed.zip", progress=die_often)
+        except KeyboardInterrupt:
+            with (tmp_path / "work" / "members" / "events.jsonl").open("ab") as file:
+                file.write(b"half a line that a dying worker left")
+            continue
+        break
+    assert len(seen) > 8
+    assert (tmp_path / "killed.zip").read_bytes() == made.archive.read_bytes()
+
+
+def test_what_one_may_not_see_is_withheld_and_still_counted(made: Made, tmp_path: Path) -> None:
+    scope = planned(frozenset({"ACME"}))
+    make_period_bundle(Workshop(tmp_path / "work"), lambda: scope, tmp_path / "part.zip", progress=quiet)
+    findings, bundle = verify_path(tmp_path / "part.zip", pinned=[verifying_key()])
+    assert findings.problems == []
+    assert (bundle.header["events"], bundle.header["withheld"]) == (22, 2)
+    lines = bundle_lines(tmp_path / "part.zip")
+    assert [sorted(line) for line in lines if "bytes" not in line] == [["entry", "leaf", "previous_entry", "sequence"]] * 2
+
+
+def bundle_lines(path: Path) -> list[dict[str, object]]:
+    with path.open("rb") as file:
+        members = read_archive(Findings(), file)
+        return [json.loads(line) for _, line in members.lines("events.jsonl")]
+
+
+def lines_of(members: Everything, path: str) -> list[bytes]:
+    return members[path].splitlines(keepends=True)
+
+
+def drop_last_event(members: Everything) -> None:
+    members["events.jsonl"] = b"".join(lines_of(members, "events.jsonl")[:-1])
+
+
+def drop_middle_event(members: Everything) -> None:
+    lines = lines_of(members, "events.jsonl")
+    members["events.jsonl"] = b"".join(lines[:5] + lines[6:])
+
+
+def reorder_events(members: Everything) -> None:
+    lines = lines_of(members, "events.jsonl")
+    members["events.jsonl"] = b"".join([lines[1], lines[0], *lines[2:]])
+
+
+def edit_event(members: Everything) -> None:
+    lines = lines_of(members, "events.jsonl")
+    event = json.loads(lines[4])
+    event["bytes"] = encode_base64(decode_base64(event["bytes"]).replace(b"ACME", b"EVIL"))
+    members["events.jsonl"] = b"".join([*lines[:4], canonical_bytes(event) + b"\n", *lines[5:]])
+
+
+def withhold_event(members: Everything) -> None:
+    lines = lines_of(members, "events.jsonl")
+    event = json.loads(lines[-1])
+    del event["bytes"], event["event_id"]
+    members["events.jsonl"] = b"".join([*lines[:-1], canonical_bytes(event) + b"\n"])
+
+
+def swap_payload(members: Everything) -> None:
+    members["payloads/payloads.jsonl"] = members["payloads/payloads.jsonl"].replace(b'"salt":"', b'"salt":"00', 1)
+
+
+def drop_payload(members: Everything) -> None:
+    members["payloads/payloads.jsonl"] = b"".join(lines_of(members, "payloads/payloads.jsonl")[1:])
+
+
+def another_range_proof(members: Everything) -> None:
+    proof = json.loads(members["proofs/range.json"])
+    members["proofs/range.json"] = canonical_bytes({**proof, "after": ["00" * 32]})
+
+
+def another_action(members: Everything) -> None:
+    change_document(members, "proposal/action.json", b"V-1", b"V-2")
+
+
+def another_request(members: Everything) -> None:
+    change_document(members, "erp/request.json", b"V-1", b"V-2")
+
+
+def change_document(members: Everything, path: str, old: bytes, new: bytes) -> None:
+    lines = [json.loads(line) for line in lines_of(members, "documents.jsonl")]
+    changed = next(line for line in lines if line["path"] == path)
+    changed["bytes"] = encode_base64(decode_base64(changed["bytes"]).replace(old, new))
+    members["documents.jsonl"] = b"".join(canonical_bytes(line) + b"\n" for line in lines)
+
+
+def drop_row(members: Everything) -> None:
+    members["approvals.csv"] = b"".join(lines_of(members, "approvals.csv")[:-1])
+
+
+def drop_row_and_say_so(members: Everything) -> None:
+    drop_row(members)
+    members["tables.json"] = members["tables.json"].replace(b'"rows":3', b'"rows":2').replace(b"37.50", b"25.00")
+
+
+def another_sum(members: Everything) -> None:
+    members["approvals.csv"] = members["approvals.csv"].replace(b"12.50", b"12.51", 1)
+
+
+def extra_table(members: Everything) -> None:
+    members["more.csv"] = b"a\r\n"
+
+
+@pytest.mark.parametrize(
+    ("attack", "code"),
+    [
+        (drop_last_event, "event_count"),
+        (drop_middle_event, "sequence_gap"),
+        (reorder_events, "sequence_gap"),
+        (edit_event, "event_edited"),
+        (withhold_event, "event_count"),
+        (swap_payload, "payload_swapped"),
+        (drop_payload, "payload_missing"),
+        (another_range_proof, "range_unproved"),
+        (another_action, "action_swapped"),
+        (another_request, "request_differs"),
+        (drop_row, "table_rows"),
+        (drop_row_and_say_so, "table_events"),
+        (another_sum, "table_totals"),
+        (extra_table, "table_unlisted"),
+    ],
+)
+def test_an_attack_by_whoever_can_sign_is_named(made: Made, tmp_path: Path, attack: object, code: str) -> None:
+    members = dict(made.members)
+    attack(members)  # type: ignore[operator]
+    assert members != made.members
+    assert code in codes(verify(members, tmp_path))
+
+
+def test_an_empty_period_is_refused(made: Made) -> None:
+    with pytest.raises(EmptyPeriod):
+        plan_period(since=datetime(2001, 1, 1, tzinfo=UTC), until=datetime(2002, 1, 1, tzinfo=UTC), companies=None, visible={})
