@@ -69,16 +69,14 @@ def _replace_databases(url: str, *, is_final: bool = False) -> None:
 
 def measure(count: int) -> dict[str, Any]:
     """Fill both databases, copy both sides, reconcile them, and return what it took; stops when a seeded break was not found."""
-    from django.core.management import call_command
-
     from bench.reconciliation_rows import COMPANY, fill, seed_breaks
+    from config.migrating import migrate_everything
     from kernel.clock import now as clock_now
     from ledger.sample import load_sample_company
     from reconciliation import services
     from reconciliation.models import Break
 
-    for alias in ("default", "ledger"):
-        call_command("migrate", database=alias, verbosity=0)
+    migrate_everything()
     load_sample_company()
     cut_off_at = clock_now()
     seconds = {"fill": _timed(lambda: fill(count, at=cut_off_at - timedelta(hours=5)))}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from pytest_django import DjangoDbBlocker
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
@@ -44,6 +45,15 @@ def pytest_configure() -> None:
     # Tests knock from one address, hundreds of times without a token; those about limits say theirs.
     settings.RATE_REFUSED = None
     settings.REFUSALS_RECORDED = 1_000_000
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Make the test databases from templates."""
+    from tests.builders.databases import use_templates
+
+    with django_db_blocker.unblock():
+        use_templates()
 
 
 @pytest.fixture(scope="session", autouse=True)

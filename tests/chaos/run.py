@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.db import connections
 
 from config.database_roles import apply_roles
+from config.migrating import migrate_everything
 from gateway.faults import FaultMode
 from gateway.faults.switches import fault_counts
 from tests.chaos.checker import Findings, check
@@ -58,8 +59,7 @@ def lay_out() -> None:
         cursor.execute("SELECT to_regclass('commits_commit') IS NOT NULL")
         (is_there,) = cursor.fetchone()
     if not is_there:
-        call_command("migrate", database="default", verbosity=0)
-        call_command("migrate", database="ledger", verbosity=0)
+        migrate_everything()
     call_command("createcachetable", verbosity=0)
     apply_roles()
     # One call instead of one for each file of the data directory when PostgreSQL recovers; as durable.

@@ -6,17 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from django.db import connections, transaction
+from django.db import transaction
 from pytest_django.plugin import DjangoDbBlocker
 
 from gateway.connectors.embedded import EmbeddedConnector
 from ledger.sample import load_sample_company
-
-
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """Let the ledger's test database be made by itself: Django holds every database to depend on the default one."""
-    connections["ledger"].settings_dict["TEST"]["DEPENDENCIES"] = []
 
 
 @pytest.fixture(scope="module")

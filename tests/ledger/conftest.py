@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from django.db import connections, transaction
+from django.db import transaction
 from pytest_django.plugin import DjangoDbBlocker
 
 from ledger.sql import execute
 from tests.builders import ledger as build
-
-
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """Let the ledger's test database be made by itself: Django holds every database to depend on the default one."""
-    connections["ledger"].settings_dict["TEST"]["DEPENDENCIES"] = []
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import connections
-from django.db.migrations.executor import MigrationExecutor
 
 from config.database_roles import apply_roles
+from config.migrating import has_pending, migrate_everything
 from config.paths import PROJECT
 from config.sample.load import load_sample_data
 from kernel.clock import now
@@ -46,10 +45,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do each step, saying which."""
-        if self._pending_migrations():
+        if has_pending():
             self.stdout.write("Migrating both databases …")
-            call_command("migrate", database="default", verbosity=0)
-            call_command("migrate", database="ledger", verbosity=0)
+            migrate_everything()
             call_command("createcachetable", verbosity=0)
         apply_roles()
         for name, task, minutes in SCHEDULES:
@@ -57,14 +55,6 @@ class Command(BaseCommand):
         self._collect_static()
         if options["sample"]:
             load_sample_data(now=now(), say=self.stdout.write)
-
-    @staticmethod
-    def _pending_migrations() -> bool:
-        for alias in ("default", "ledger"):
-            executor = MigrationExecutor(connections[alias])
-            if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-                return True
-        return False
 
     @staticmethod
     def _collect_static() -> None:
