@@ -21,6 +21,11 @@ class EvidenceEvent(StrEnum):
     """What happens to evidence that leaves the installation."""
 
     BUNDLE_EXPORTED = "evidence:bundle_exported"
+    BUNDLE_REQUESTED = "evidence:bundle_requested"
+    BUNDLE_MADE = "evidence:bundle_made"
+    BUNDLE_FAILED = "evidence:bundle_failed"
+    BUNDLE_DOWNLOADED = "evidence:bundle_downloaded"
+    BUNDLES_VIEWED = "evidence:bundles_viewed"
 
 
 class RetentionEvent(StrEnum):

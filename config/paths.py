@@ -10,3 +10,4 @@ DATA = Path(os.environ.get("COUNTERSIGN_DATA_DIR", PROJECT / ".data"))
 SECRETS = Path(os.environ.get("COUNTERSIGN_SECRETS_DIR", DATA / "secrets"))
 CHECKPOINTS = Path(os.environ.get("COUNTERSIGN_CHECKPOINT_DIR", DATA / "checkpoints"))
 SAMPLE = DATA / "sample"
+EVIDENCE = Path(os.environ.get("COUNTERSIGN_EVIDENCE_DIR", DATA / "evidence"))

@@ -10,7 +10,7 @@ from csp.constants import NONE, SELF
 
 from config import checkpoint_places
 from config.databases import Process, current_process, database_settings
-from config.paths import CHECKPOINTS, DATA, PROJECT
+from config.paths import CHECKPOINTS, DATA, EVIDENCE, PROJECT
 from config.secret_store import new_checkpoint_signing_key, new_payload_key, new_token_signing_key, secret, secret_file
 from gateway.addresses import AllowList, parse_allow_list
 from identity.limits.quotas import Quota, parse_quota
@@ -101,6 +101,7 @@ INSTALLED_APPS = [
     "approvals",
     "commits",
     "reconciliation",
+    "evidence",
 ]
 
 MIDDLEWARE = [
@@ -258,6 +259,7 @@ WRITE_OFF_LIMITS_MINOR = minor_amounts("COUNTERSIGN_WRITE_OFF_LIMITS", "EUR=100.
 
 # Evidence ---------------------------------------------------------------------------------------------------------------
 AUDIT_CHECKPOINT_DIR = CHECKPOINTS
+EVIDENCE_DIR = EVIDENCE
 AUDIT_MAC_KEY = secret("audit_mac_key")
 AUDIT_SIGNING_KEY = secret("audit_signing_key", make=new_checkpoint_signing_key)
 # A ring like the one above: a file is read again when it changes, keys by value are fixed until the next start.

@@ -26,6 +26,7 @@ class Prefix(StrEnum):
     ATTACHMENT = "attach"
     ATTEMPT = "att"
     BREAK = "brk"
+    BUNDLE = "bundle"
     BULK = "bulk"
     COMMIT = "cmt"
     CEREMONY = "cer"

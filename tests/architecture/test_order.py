@@ -12,7 +12,7 @@ from django.db import models
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Left to right: each may point at anything to its right.
-ORDER = ["config", "reconciliation", "commits", "approvals", "proposals", "identity", "gateway", "ledger", "audit", "kernel"]
+ORDER = ["config", "evidence", "reconciliation", "commits", "approvals", "proposals", "identity", "gateway", "ledger", "audit", "kernel"]
 OUR_APPS = [name for name in ORDER if name != "kernel"]
 
 

@@ -28,10 +28,11 @@ SCHEDULES = (
     ("Forget spent proofs", "identity.tasks.forget_spent", 5),
     ("Rotate the signing key by age", "identity.tasks.rotate_signing_key", 60),
     ("Nightly reconciliation", "reconciliation.tasks.run_nightly", 60),
+    ("Make evidence bundles", "evidence.tasks.make_waiting", 1),
 )
 
 # What takes long runs beside what people wait for, not before it.
-BULK_TASKS = frozenset({"reconciliation.tasks.run_nightly", "proposals.webhooks.tasks.deliver"})
+BULK_TASKS = frozenset({"evidence.tasks.make_waiting", "reconciliation.tasks.run_nightly", "proposals.webhooks.tasks.deliver"})
 
 
 class Command(BaseCommand):
