@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from approvals.routing import StepRule, groups_of
+from approvals.rules.catalogue import GATE_CODES
 from approvals.states import RollingKey, StepRuleKind
 from gateway.catalogue import get_tool
 from gateway.catalogue.base import Tool, ToolKind
@@ -22,7 +23,6 @@ DUE_DAYS_MAX = 60
 ROLLING_DAYS_MAX = 365
 TEXT_MAX = 120
 MINOR_MAX = 10**15
-FLAG_CODES = tuple(f"J{number}" for number in range(1, 17))
 PATTERNS = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.\-/]*\*?(\s*,\s*[A-Za-z0-9][A-Za-z0-9_.\-/]*\*?)*$")
 COMPANY = re.compile(r"^[A-Z0-9]{1,12}$")
 RULES = tuple(kind.value for kind in StepRuleKind)
@@ -76,9 +76,9 @@ def _amounts(row: RowDraft) -> Iterator[Flaw]:
 
 def _flags(row: RowDraft) -> Iterator[Flaw]:
     for name in ("flags_required", "flags_forbidden"):
-        unknown = [code for code in getattr(row, name) if code not in FLAG_CODES]
+        unknown = [code for code in getattr(row, name) if code not in GATE_CODES]
         if unknown:
-            yield f"/{name}", f"{', '.join(unknown)}: no such rule", "J1 to J16"
+            yield f"/{name}", f"{', '.join(unknown)}: no rule that strikes at submission", ", ".join(GATE_CODES)
     both = sorted(set(row.flags_required) & set(row.flags_forbidden))
     if both:
         yield "/flags_forbidden", f"{', '.join(both)} can't have struck and not have struck", "each rule on one side"

@@ -221,11 +221,12 @@ DROP FUNCTION approvals_stepgroup_guard();
 SECOND_PERSON = """
 CREATE FUNCTION approvals_policy_second_person() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.activated_by_id = NEW.author_id
-       OR EXISTS (SELECT 1 FROM approvals_policyeditor WHERE policy_id = NEW.id AND user_id = NEW.activated_by_id)
+    -- The author is refused by a CHECK of the table; here everybody else who changed the version while it was a draft.
+    IF NEW.activated_by_id <> NEW.author_id
+       AND EXISTS (SELECT 1 FROM approvals_policyeditor WHERE policy_id = NEW.id AND user_id = NEW.activated_by_id)
     THEN
-        RAISE EXCEPTION 'somebody who wrote the policy does not activate it'
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'approvals_author_never_activates', TABLE = 'approvals_policy';
+        RAISE EXCEPTION 'somebody who changed the policy does not activate it'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'approvals_editor_never_activates', TABLE = 'approvals_policy';
     END IF;
     RETURN NEW;
 END
