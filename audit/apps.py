@@ -17,9 +17,11 @@ class AuditConfig(AppConfig):
         from audit.events import EvidenceEvent, HoldEvent, LogEvent, RetentionEvent
         from audit.exporting import local_exporters, register_exporters
         from audit.kinds import register_kinds
+        from kernel.queue import Cluster, on_wake
 
         register_kinds(LogEvent)
         register_kinds(EvidenceEvent)
         register_kinds(RetentionEvent)
         register_kinds(HoldEvent)
+        on_wake("disposal_approved", "audit.retention.tasks.carry_out", cluster=Cluster.BULK)
         register_exporters("local", local_exporters)

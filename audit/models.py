@@ -69,9 +69,9 @@ class Event(models.Model):
 
 
 class EventPayload(models.Model):
-    """Readable content beside an event: not hashed, bound to it by a salted commitment, erasable one day.
+    """Readable content beside an event: not hashed, bound to it by a salted commitment, readable with the key of this record only.
 
-    `key_id` names the per-record key the content is encrypted under; empty means plain bytes.
+    `content` is ciphertext over salt and payload (audit/payloads.py opens it), `key_id` the scheme, `salt` empty: it is inside.
     """
 
     event = models.OneToOneField(Event, on_delete=models.PROTECT, primary_key=True, related_name="payload")
@@ -79,9 +79,52 @@ class EventPayload(models.Model):
     content = models.BinaryField()
     key_id = models.CharField(max_length=64, blank=True, default="")
 
+    class Meta:
+        """Plain content can't be stored, not even by SQL."""
+
+        constraints = [models.CheckConstraint(name="audit_payload_is_encrypted", condition=~models.Q(key_id="") & models.Q(salt=b""))]
+
     def __str__(self) -> str:
         """Return whose payload it is, for logs."""
         return f"payload of {self.event_id}"
+
+
+class PayloadKey(models.Model):
+    """The data key of one payload, wrapped under the wrapping key of this id: the one thing about an event that can be destroyed.
+
+    Shredding empties `wrapped` for good; a trigger lets it happen only on a list that two people approved (migration 0006).
+    """
+
+    payload = models.OneToOneField(
+        EventPayload, on_delete=models.PROTECT, primary_key=True, db_column="event_id", related_name="key", db_constraint=False
+    )
+    wrapped = models.BinaryField(null=True)
+    wrapping_key = models.CharField(max_length=16)
+    shredded_at = models.DateTimeField(null=True)
+    disposal_id = models.UUIDField(null=True)
+    # The event that says so.
+    tombstone_id = models.UUIDField(null=True)
+
+    class Meta:
+        """A key is there, or it was shredded: nothing between."""
+
+        constraints = [
+            models.CheckConstraint(
+                name="audit_payloadkey_there_or_shredded",
+                condition=models.Q(wrapped__isnull=False, shredded_at__isnull=True, disposal_id__isnull=True, tombstone_id__isnull=True)
+                | models.Q(wrapped__isnull=True, shredded_at__isnull=False, disposal_id__isnull=False, tombstone_id__isnull=False),
+            )
+        ]
+        indexes = [
+            # Rotation: what is not wrapped under the newest key yet.
+            models.Index(fields=["wrapping_key", "payload"], name="audit_payloadkey_wrapping", condition=models.Q(wrapped__isnull=False)),
+            # The verifier and the certificates: what was shredded.
+            models.Index(fields=["disposal_id"], name="audit_payloadkey_disposal", condition=models.Q(shredded_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        """Return whose key it is, for logs."""
+        return f"key of the payload of {self.payload_id}"
 
 
 class Seal(models.Model):
@@ -160,3 +203,13 @@ class Export(models.Model):
     def __str__(self) -> str:
         """Return what went where, for logs."""
         return f"{self.exporter} of checkpoint {self.size}"
+
+
+from audit.retention.models import (  # noqa: E402, F401  tables of this app, kept beside their services
+    Archive,
+    Disposal,
+    DisposalApproval,
+    DisposalItem,
+    LegalHold,
+    RetentionRule,
+)

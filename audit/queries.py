@@ -15,7 +15,9 @@ from django.db.models import Max, QuerySet
 from audit.events import LogEvent
 from audit.keys import checkpoint_directory
 from audit.models import Checkpoint, Event, Seal
+from audit.payloads import PayloadUnreadable, Shredded, opened
 from kernel.canonical import parse_json
+from kernel.clock import wire_time
 from kernel.ids import Prefix, decode, encode
 
 PAGE_SIZE = 50
@@ -113,7 +115,7 @@ class Population:
 
 def events_of_proposal(proposal: str) -> list[EventView]:
     """Return every event of a proposal in the order of its chain, payloads included."""
-    rows = Event.objects.filter(chain=proposal).select_related("seal", "payload").order_by("position")
+    rows = Event.objects.filter(chain=proposal).select_related("seal", "payload__key").order_by("position")
     return [_view(row) for row in rows]
 
 
@@ -122,14 +124,14 @@ def events(filters: EventFilter | None = None, *, cursor: str = "", limit: int =
     rows = _filtered(filters or EventFilter())
     if cursor:
         rows = rows.filter(event_id__lt=decode(Prefix.EVENT, cursor))
-    found = list(rows.select_related("seal", "payload").order_by("-event_id")[: limit + 1])
+    found = list(rows.select_related("seal", "payload__key").order_by("-event_id")[: limit + 1])
     page = tuple(_view(row) for row in found[:limit])
     return EventPage(page, page[-1].event_id if len(found) > limit else "")
 
 
 def event(event_id: str) -> EventView | None:
     """Return one event by its TypeID, or None."""
-    row = Event.objects.filter(event_id=decode(Prefix.EVENT, event_id)).select_related("seal", "payload").first()
+    row = Event.objects.filter(event_id=decode(Prefix.EVENT, event_id)).select_related("seal", "payload__key").first()
     return _view(row) if row else None
 
 
@@ -212,8 +214,7 @@ def _filtered(filters: EventFilter) -> QuerySet[Event]:
 
 def _view(row: Event) -> EventView:
     seal = getattr(row, "seal", None)
-    beside = getattr(row, "payload", None)
-    content = parse_json(bytes(beside.content)) if beside and not beside.key_id else {}
+    content = _payload_of(row)
     return EventView(
         event_id=encode(Prefix.EVENT, row.event_id),
         sequence=seal.sequence if seal else None,
@@ -233,6 +234,19 @@ def _view(row: Event) -> EventView:
     )
 
 
+def _payload_of(row: Event) -> object:
+    beside = getattr(row, "payload", None)
+    if beside is None:
+        return {}
+    try:
+        found = opened(beside)
+    except PayloadUnreadable as error:
+        return {"unreadable": str(error)}
+    if isinstance(found, Shredded):
+        return {"shredded": wire_time(found.shredded_at)}
+    return parse_json(found.content)
+
+
 def _unsealed() -> tuple[int, datetime | None]:
     """Return how many recorded events wait, and since when. A complete anti-join: about 0.3 s over a million events."""
     with connection.cursor() as cursor:
@@ -247,7 +261,7 @@ def _unsealed() -> tuple[int, datetime | None]:
 
 
 def _alarm(now: datetime, *, last_seal: Seal | None, oldest_unsealed_at: datetime | None, verified: Mapping[str, Any]) -> str:
-    raised = Event.objects.filter(kind=LogEvent.ALARM_RAISED).order_by("-event_id").select_related("payload").first()
+    raised = Event.objects.filter(kind=LogEvent.ALARM_RAISED).order_by("-event_id").select_related("payload__key").first()
     if raised is not None and (last_seal is None or raised.recorded_at > last_seal.sealed_at):
         content = _view(raised).payload.get("content", {})
         return f"Sealing stopped: {content.get('sentence', '') if isinstance(content, dict) else ''}"

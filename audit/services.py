@@ -18,7 +18,9 @@ from django.db import connection, transaction
 from audit.keys import chain_id, mac_key, region
 from audit.kinds import require_kind
 from audit.models import Event
-from audit.records import Link, NewEvent, SaltedPayload, Subject, event_mac, payload_beside, record_bytes
+from audit.payload_keys import wrapping_ring
+from audit.payloads import SCHEME, SealedPayload, seal_payload
+from audit.records import Link, NewEvent, Subject, event_mac, payload_beside, record_bytes
 from audit.verifier.countersign_verify import leaf_hash
 from kernel.actors import Actor
 from kernel.canonical import canonical_bytes
@@ -39,14 +41,15 @@ CROSS JOIN LATERAL (
 ) AS last
 """
 
-INSERT_EVENTS = """
+INSERT_EVENTS = f"""
 WITH incoming AS (
     SELECT * FROM unnest(
         %s::uuid[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-        %s::text[], %s::text[], %s::bigint[], %s::bytea[], %s::bytea[], %s::bytea[], %s::bytea[], %s::bytea[], %s::bytea[]
+        %s::text[], %s::text[], %s::bigint[], %s::bytea[], %s::bytea[], %s::bytea[], %s::bytea[],
+        %s::bytea[], %s::bytea[], %s::text[]
     ) AS rows (
         event_id, kind, occurred_at, actor_kind, actor_id, subject_kind, subject_id, proposal, company,
-        tool, chain, position, previous_leaf, bytes, leaf, mac, salt, content
+        tool, chain, position, previous_leaf, bytes, leaf, mac, content, wrapped, wrapping_key
     )
 ), recorded AS (
     INSERT INTO audit_event (
@@ -59,10 +62,13 @@ WITH incoming AS (
     RETURNING event_id, recorded_at, transaction
 ), beside AS (
     INSERT INTO audit_eventpayload (event_id, salt, content, key_id)
-    SELECT event_id, salt, content, '' FROM incoming WHERE content IS NOT NULL
+    SELECT event_id, '', content, '{SCHEME}' FROM incoming WHERE content IS NOT NULL
+), keys AS (
+    INSERT INTO audit_payloadkey (event_id, wrapped, wrapping_key)
+    SELECT event_id, wrapped, wrapping_key FROM incoming WHERE content IS NOT NULL
 )
 SELECT event_id, recorded_at, transaction FROM recorded
-"""
+"""  # noqa: S608  a constant only
 
 
 def record(
@@ -158,7 +164,7 @@ def chain_lock_key(chain: str) -> int:
 @dataclass(frozen=True, slots=True)
 class _Draft:
     event: Event
-    beside: SaltedPayload | None
+    beside: SealedPayload | None
 
 
 def _last_links(chains: set[str]) -> dict[str, tuple[int, bytes]]:
@@ -173,6 +179,7 @@ def _last_links(chains: set[str]) -> dict[str, tuple[int, bytes]]:
 def _drafts(entries: Sequence[NewEvent], *, links: dict[str, tuple[int, bytes]], origin: Origin) -> list[_Draft]:
     drafts = []
     key, chain_name, region_name = mac_key(), chain_id(), region()
+    wrapping_key = wrapping_ring().current
     for entry in entries:
         chain = entry.subject.chain
         position, previous = links.get(chain, (0, None))
@@ -207,7 +214,7 @@ def _drafts(entries: Sequence[NewEvent], *, links: dict[str, tuple[int, bytes]],
             leaf=leaf,
             mac=event_mac(key, leaf=leaf, event_id=event_id.bytes),
         )
-        drafts.append(_Draft(event=event, beside=beside))
+        drafts.append(_Draft(event=event, beside=seal_payload(event_id, beside, wrapping_key) if beside else None))
     return drafts
 
 
@@ -219,8 +226,7 @@ EVENT_COLUMNS = (
 
 def _insert(drafts: Sequence[_Draft]) -> None:
     columns: list[list[object]] = [[getattr(draft.event, name) for draft in drafts] for name in EVENT_COLUMNS]
-    columns.append([draft.beside.salt if draft.beside else None for draft in drafts])
-    columns.append([draft.beside.content if draft.beside else None for draft in drafts])
+    columns += [[getattr(draft.beside, name, None) for draft in drafts] for name in ("content", "wrapped", "wrapping_key")]
     with connection.cursor() as cursor:
         cursor.execute(INSERT_EVENTS, columns)
         stored: dict[uuid.UUID, tuple[datetime, int]] = {row[0]: (row[1], row[2]) for row in cursor.fetchall()}

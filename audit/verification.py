@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -19,6 +21,10 @@ from audit.events import LogEvent
 from audit.keys import chain_id, checkpoint_directory, log_origin, mac_key, verifying_key
 from audit.models import Checkpoint as CheckpointRow
 from audit.models import Frontier as FrontierRow
+from audit.payload_keys import WrappingRing, wrapping_ring
+from audit.payloads import PayloadUnreadable, SealedPayload, open_payload
+from audit.records import SaltedPayload
+from audit.retention.proof import check_shredded
 from audit.sealer import EVENT_COLUMNS, IS_UNSEALED, SealingRefused, StoredEvent, refuse_forged
 from audit.verifier.countersign_verify import (
     ChainRow,
@@ -31,10 +37,11 @@ from audit.verifier.countersign_verify import (
 ROWS_PER_FETCH = 1_000
 
 SEALED = f"""
-SELECT {EVENT_COLUMNS}, s.sequence, s.entry, s.previous, p.salt, p.content, p.key_id
+SELECT {EVENT_COLUMNS}, s.sequence, s.entry, s.previous, p.salt, p.content, k.wrapped, k.wrapping_key, k.shredded_at
 FROM audit_seal s
 LEFT JOIN audit_event e ON e.event_id = s.event_id
 LEFT JOIN audit_eventpayload p ON p.event_id = s.event_id
+LEFT JOIN audit_payloadkey k ON k.event_id = s.event_id
 ORDER BY s.sequence
 """  # noqa: S608  constants only
 UNSEALED = f"SELECT {EVENT_COLUMNS} FROM audit_event e WHERE {IS_UNSEALED}"  # noqa: S608  constants only
@@ -100,6 +107,7 @@ def verify_chain(*, extra_notes: Sequence[Path] = (), progress: Progress | None 
                     progress(ROWS_PER_FETCH)
             verifier.finish()
             detail.append(f"{count} sealed events, {verifier.roots_checked} roots")
+        check_shredded(findings)
         unsealed = _check_unsealed(findings)
     return Verification(
         findings=findings,
@@ -203,16 +211,17 @@ def _add_frontier(roots: dict[int, list[tuple[str, bytes]]]) -> None:
 
 
 def _chain_rows() -> Iterator[ChainRow]:
-    key = mac_key()
+    key, ring = mac_key(), wrapping_ring()
     with connection.chunked_cursor() as cursor:
         cursor.execute(SEALED)
         while rows := cursor.fetchmany(ROWS_PER_FETCH):
             for row in rows:
-                sequence, entry, previous, salt, content, key_id = row[17:]
+                sequence, entry, previous, *beside = row[17:]
                 if row[0] is None:
                     yield ChainRow(sequence=sequence, entry=bytes(entry), previous=bytes(previous), event_id="", stored=None)
                     continue
                 event = StoredEvent.from_row(row)
+                payload = _opened(event.event_id, beside, ring)
                 yield ChainRow(
                     sequence=sequence,
                     entry=bytes(entry),
@@ -223,10 +232,21 @@ def _chain_rows() -> Iterator[ChainRow]:
                     mac=bytes(event.mac),
                     expected_mac=event.expected_mac(key),
                     columns=event.columns(),
-                    salt=salt,
-                    payload=content,
-                    is_payload_encrypted=bool(key_id),
+                    salt=payload.salt if payload else None,
+                    payload=payload.content if payload else None,
+                    is_payload_shredded=beside[-1] is not None,
                 )
+
+
+def _opened(event_id: UUID, beside: Sequence[Any], ring: WrappingRing) -> SaltedPayload | None:
+    """Return the payload; None when there is none, and an empty one, which no event committed to, when it can't be opened."""
+    salt, content, wrapped, wrapping_key, _ = beside
+    if content is None or wrapped is None:
+        return None if salt is None else SaltedPayload(content=b"", salt=b"")
+    try:
+        return open_payload(event_id, SealedPayload(bytes(content), bytes(wrapped), wrapping_key), ring)
+    except PayloadUnreadable:
+        return SaltedPayload(content=b"", salt=b"")
 
 
 def _check_unsealed(findings: Findings) -> int:

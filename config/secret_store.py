@@ -6,6 +6,7 @@ installation makes its own under `.data/secrets/`, readable by its owner only.
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 from collections.abc import Callable
@@ -45,6 +46,11 @@ def secret_file(name: str, make: Callable[[], str]) -> Path | None:
 def new_token_signing_key() -> str:
     """Return a new P-256 private key as PEM, for signing access tokens with ES256."""
     return _pem(ec.generate_private_key(ec.SECP256R1()))
+
+
+def new_payload_key() -> str:
+    """Return 32 new random bytes as base64url, for wrapping the keys of payloads."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii")
 
 
 def new_checkpoint_signing_key() -> str:

@@ -19,7 +19,7 @@ from kernel.actors import Actor, ActorKind
 from kernel.canonical import canonical_bytes, digest
 from kernel.context import Origin, origin
 from kernel.errors import NotCanonical, PermissionRefused
-from tests.builders.audit import INSTANT, SampleEvent, about, kinds, new_event, proposal_id, recorded
+from tests.builders.audit import INSTANT, SampleEvent, about, kinds, new_event, payload_of, proposal_id, recorded
 
 pytestmark = pytest.mark.django_db
 
@@ -96,9 +96,12 @@ def test_nothing_personal_or_secret_is_hashed() -> None:
     value = record_of(event)
     assert value["actor"]["session"] == digest("countersign.session/1", "the-session-key")
     assert value["origin"] == {"channel": "api", "request_id": "r-1"}
-    beside = EventPayload.objects.get(event=event)
-    assert bytes(beside.content) == canonical_bytes({"content": {"comment": "Jane Doe asked for it"}, "origin": {"ip": "192.0.2.7"}})
-    commitment = hmac.digest(bytes(beside.salt), bytes(beside.content), "sha256").hex()
+    stored = EventPayload.objects.get(event=event)
+    assert b"Jane" not in bytes(stored.content)
+    assert bytes(stored.salt) == b""
+    beside = payload_of(event.event_id)
+    assert beside.content == canonical_bytes({"content": {"comment": "Jane Doe asked for it"}, "origin": {"ip": "192.0.2.7"}})
+    commitment = hmac.digest(beside.salt, beside.content, "sha256").hex()
     assert value["payload_commitment"] == f"hmac-sha256:{commitment}"
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
@@ -14,8 +15,9 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.backends.postgresql.operations import DatabaseOperations
 
 from audit.kinds import register_kinds, registered_kinds
-from audit.models import Checkpoint, Event
-from audit.records import NewEvent, Subject
+from audit.models import Checkpoint, Event, EventPayload
+from audit.payloads import opened
+from audit.records import NewEvent, SaltedPayload, Subject
 from audit.sealer import Sealer
 from audit.services import record_many
 from audit.signer import sign_checkpoint
@@ -96,6 +98,13 @@ def recorded(*, subject: Subject | None = None, number: int = 0) -> Event:
 def recorded_many(count: int, *, subject: Subject | None = None) -> list[Event]:
     """Return events recorded one after the other on one subject."""
     return [recorded(subject=subject, number=number) for number in range(count)]
+
+
+def payload_of(event_id: UUID) -> SaltedPayload:
+    """Return what lies beside an event, decrypted."""
+    found = opened(EventPayload.objects.select_related("key").get(event_id=event_id))
+    assert isinstance(found, SaltedPayload)
+    return found
 
 
 def seal_all() -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from audit.models import Event, EventPayload
+from audit.models import Event
 from audit.records import Subject
 from identity.events import IdentityEvent
 from identity.limits import services
@@ -17,6 +17,7 @@ from identity.limits.services import refusals
 from kernel.actors import Actor, ActorKind
 from kernel.canonical import parse_json
 from kernel.errors import PermissionRefused
+from tests.builders.audit import payload_of
 
 pytestmark = pytest.mark.django_db
 UNKNOWN = Actor(ActorKind.AGENT, "unknown")
@@ -39,7 +40,7 @@ def recorded(kind: str) -> list[dict[str, Any]]:
     found = []
     for event in Event.objects.filter(kind=kind).order_by("pk"):
         record: Any = parse_json(bytes(event.bytes))
-        payload: Any = parse_json(bytes(EventPayload.objects.get(event_id=event.event_id).content or b"{}"))
+        payload: Any = parse_json(payload_of(event.event_id).content)
         found.append({**record["outcome"], **payload.get("content", {})})
     return found
 
