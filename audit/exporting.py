@@ -269,5 +269,5 @@ def local_exporters() -> list[Exporter]:
     found: list[Exporter] = [DirectoryExporter(Path(path)) for path in getattr(settings, "AUDIT_EXPORT_DIRECTORIES", ())]
     if recipients := tuple(getattr(settings, "AUDIT_EXPORT_MAIL_TO", ())):
         seconds = float(getattr(settings, "AUDIT_EXPORT_MAIL_SECONDS", 86_400))
-        found.append(MailExporter(recipients, str(settings.DEFAULT_FROM_EMAIL), seconds))
+        found.append(MailExporter(recipients, str(getattr(settings, "MAIL_FROM", settings.DEFAULT_FROM_EMAIL)), seconds))
     return found

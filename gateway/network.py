@@ -323,9 +323,10 @@ class OutboundClient:
             self._open().stream(method, parsed, headers=sent, content=content) as response,
         ):
             self._require_plain(response)
-            body = self._read(response)
+            # Before the body: a server that closes after it leaves no socket to ask.
             stream = response.extensions.get("network_stream")
             peer = stream.get_extra_info("server_addr") if stream is not None else None
+            body = self._read(response)
         seconds = time.monotonic() - started
         return Answer(response.status_code, dict(response.headers), body, str(peer[0]) if peer else "", seconds)
 

@@ -1,0 +1,1 @@
+"""Places for checkpoints that are reached over HTTP: object store, witness, time-stamp authority."""
