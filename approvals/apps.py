@@ -13,14 +13,26 @@ class ApprovalsConfig(AppConfig):
 
     def ready(self) -> None:
         """Make proposals routable and the gate's events recordable."""
+        from approvals.bulk.events import BulkEvent
+        from approvals.calendars.events import CalendarEvent, EscalationEvent
+        from approvals.delegation.events import DelegationEvent
         from approvals.events import ApprovalEvent, DiscussionEvent, GateEvent, PageEvent, PolicyEvent, StepUpEvent
         from approvals.evidence import members
+        from approvals.flags.observing import observe
         from approvals.gate import ApprovalGate
+        from approvals.oversight.events import EvidenceOpened, ReviewEvent
+        from approvals.work.events import WorkEvent
         from audit.bundle_parts import register_section
         from audit.kinds import register_kinds
-        from proposals.gate import register_gate
+        from kernel.queue import Cluster, on_wake
+        from proposals.gate import register_gate, register_observer
 
         for kinds in (GateEvent, ApprovalEvent, PageEvent, DiscussionEvent, StepUpEvent, PolicyEvent):
             register_kinds(kinds)
+        for more in (BulkEvent, CalendarEvent, DelegationEvent, EscalationEvent, EvidenceOpened, ReviewEvent, WorkEvent):
+            register_kinds(more)
+        # Mail waits for strangers, so it is sent where no commit waits.
+        on_wake("turn", "approvals.tasks.mail", cluster=Cluster.BULK)
         register_section("gate", members)
         register_gate(ApprovalGate())
+        register_observer(observe)

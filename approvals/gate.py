@@ -9,6 +9,7 @@ from django.db import connection
 
 from approvals.calendars.queries import Due
 from approvals.events import ApprovalEvent, GateEvent
+from approvals.flags.flagger import Flagged, Flagger, store_flags
 from approvals.matrix.asking import PlannedStep
 from approvals.matrix.models import StepGroup
 from approvals.models import PolicyRow, Route, RouteStep
@@ -47,29 +48,34 @@ class PolicyRouting:
     def __init__(self, drafts: Sequence[Draft]) -> None:
         """Begin with nothing looked up."""
         self._planner = Planner(drafts)
+        self._flagger = Flagger(drafts)
 
     def plan(self, draft: Draft) -> Plan:
         """Return the row and the people for the draft, writing nothing.
 
         Raises Unroutable when no row covers the draft, NoApprover when a row does but too few people could ever decide.
         """
-        planned = self._planner.plan(draft)
+        flagged = self._flagger.of(draft, self._planner.active_policy())
+        planned = self._planner.plan(draft, flagged.codes)
+        self._flagger.count(draft)
         return Plan(
             policy_version=planned.policy.version,
             row_id=planned.match.row.pk,
             route_version=ROUTE_VERSION,
             is_automatic=planned.match.row.is_automatic,
-            data={"route": planned},
+            data={"route": planned, "flags": flagged},
         )
 
     def attach(self, planned: Sequence[tuple[Proposal, Plan]], now: datetime) -> list[NewEvent]:
         """Store the routes with their steps and exclusions; an automatic route also approves. Returns the events of both."""
         found = [(proposal, _planned(plan)) for proposal, plan in planned]
         routes = _store(found, now)
+        flags = [_flagged(plan) for _, plan in planned]
+        store_flags([(proposal, flagged) for (proposal, _), flagged in zip(planned, flags, strict=True)], now)
         events, resolutions = [], []
-        for (proposal, route_plan), route in zip(found, routes, strict=True):
+        for (proposal, route_plan), route, flagged in zip(found, routes, flags, strict=True):
             required = sum(step.need.min_approvals for step in route_plan.steps)
-            event_gate = gate_facts(route, required=required, excluded=route_plan.excluded)
+            event_gate = gate_facts(route, required=required, excluded=route_plan.excluded) | {"rules": flagged.gate_facts()}
             events.append(
                 NewEvent(
                     kind=GateEvent.ROUTED,
@@ -93,6 +99,12 @@ def _planned(plan: Plan) -> PlannedRoute:
     planned = plan.data["route"]
     assert isinstance(planned, PlannedRoute)
     return planned
+
+
+def _flagged(plan: Plan) -> Flagged:
+    flagged = plan.data["flags"]
+    assert isinstance(flagged, Flagged)
+    return flagged
 
 
 def _store(found: Sequence[tuple[Proposal, PlannedRoute]], now: datetime) -> list[Route]:

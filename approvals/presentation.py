@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from approvals.flags.queries import flags_of
 from approvals.models import Attachment, Route
 from gateway.preconditions import Check, Precondition
 from kernel.canonical import canonical_bytes, digest_of_bytes
@@ -41,12 +42,15 @@ def build(proposal: Proposal, route: Route, checks: Sequence[Check], locale: str
         "payload": proposal.payload,
         "checks": [check_facts(check) for check in checks],
         "warnings": list(proposal.facts.get("warnings", [])),
+        "flags": [flag.as_dict() for flag in flags_of([proposal.pk]).get(proposal.pk, [])],
         "notes": _notes(proposal, route),
         "route": _route_facts(route, proposal.currency),
         "rationale": {"label": RATIONALE_LABEL, "text": proposal.rationale},
         "reads": _reads(proposal),
         "attachments": _attachments(proposal),
         "changes": _changes(proposal),
+        # Only a version that asks again says what drifted; every other page has the bytes it always had.
+        **({"drift": proposal.facts["drift"]} if proposal.facts.get("drift") else {}),
     }
 
 
@@ -80,8 +84,8 @@ def check_facts(check: Check) -> dict[str, Any]:
 
 
 def needs_reason(facts: Mapping[str, Any]) -> bool:
-    """Return whether approving this page is approving over a warning, which asks for a reason and a comment."""
-    return bool(facts["warnings"]) or any(not check["holds"] for check in facts["checks"])
+    """Return whether approving this page is approving over a warning or over drift, which asks for a reason and a comment."""
+    return bool(facts["warnings"]) or bool(facts.get("drift")) or any(not check["holds"] for check in facts["checks"])
 
 
 def what_changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, str]]:

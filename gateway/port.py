@@ -126,6 +126,34 @@ class Connector(Protocol):
         """Return whether the ERP answers, and since when."""
 
 
+@dataclass(frozen=True, slots=True)
+class AccountUse:
+    """One account as the ERP tells it: its kind, what the ERP uses it for, and its postings in a window, up to a bound."""
+
+    kind: str
+    role: str
+    postings: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountUsage:
+    """How accounts were used in a window: all postings of the company, each account asked for, each pair of debit and credit."""
+
+    postings: int
+    accounts: Mapping[str, AccountUse]
+    pairs: Mapping[tuple[str, str], int]
+
+
+@runtime_checkable
+class TellsUsage(Protocol):
+    """What a connector may offer beside: how often accounts are used, and with which others; rules about the unusual ask it."""
+
+    def account_usage(
+        self, company: str, accounts: Sequence[str], pairs: Sequence[tuple[str, str]], *, since: date, until: date | None, bound: int
+    ) -> AccountUsage:
+        """Return the usage from `since`, before `until`; counts may stop at `bound`."""
+
+
 @runtime_checkable
 class ExtractsNamed(Protocol):
     """What a connector may offer beside: the documents under a few references, without walking through all of them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connections
@@ -10,7 +10,7 @@ from django.db import connections
 LEDGER = "ledger"
 
 
-def fetch(statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+def fetch(statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
     """Return all rows of one statement."""
     with connections[LEDGER].cursor() as cursor:
         cursor.execute(statement, parameters)

@@ -6,7 +6,7 @@ and is given it. Everything here runs inside the submission's transaction, with 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -48,6 +48,20 @@ class Draft:
     supersedes: Proposal | None
     is_log_only: bool
     now: datetime
+    # The payload after validation and defaults, and what the gate's observer saw in the ERP before the transaction.
+    params: Mapping[str, Any] = field(default_factory=dict)
+    observed: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A write as the observer sees it, before the transaction: it may ask the ERP, and nothing is locked."""
+
+    tool: WriteTool[Any]
+    company: str
+    effect: Effect
+    params: Mapping[str, Any]
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +99,11 @@ class Gate(Protocol):
         """Return the routing of these drafts, of one agent; each may be planned, in this order, or left out."""
 
 
+# Returns what was seen for each write, in order; called outside of any transaction.
+Observer = Callable[[Sequence[Asked]], Sequence[Mapping[str, object]]]
+
 _registered: list[Gate] = []
+_observers: list[Observer] = []
 
 
 def register_gate(gate: Gate) -> Gate | None:
@@ -100,3 +118,13 @@ def current_gate() -> Gate:
     if not _registered:
         raise RuntimeError("No approval gate is registered: is the approvals app installed?")
     return _registered[0]
+
+
+def register_observer(observer: Observer) -> None:
+    """Make every submission show its writes to `observer` before the transaction; called from AppConfig.ready."""
+    _observers[:] = [observer]
+
+
+def observe(asked: Sequence[Asked]) -> Sequence[Mapping[str, object]]:
+    """Return what the registered observer saw for each write, in order; nothing when none is registered."""
+    return _observers[0](asked) if _observers else [{} for _ in asked]

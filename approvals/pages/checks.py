@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from approvals.rules import BY_CODE
 from approvals.services.pages import Shown
 from gateway.preconditions import Check, Severity
 from kernel.display import Tag, Tone, counted, short_digest
@@ -38,8 +39,14 @@ def check_lines(facts: Mapping[str, Any], live: Sequence[Check]) -> list[CheckLi
             failing.append(CheckLine(Tag("Look", Tone.WARN, "warn"), check["label"], _value(now)))
     failing.sort(key=lambda line: line.tag.word != "Fails")
     warnings = [CheckLine(Tag("Look", Tone.WARN, "warn"), str(text)) for text in facts["warnings"]]
+    flags = [CheckLine(Tag("Look", Tone.WARN, "warn"), flag["text"], _rule_text(flag["rule"])) for flag in facts.get("flags", [])]
     notes = [CheckLine(Tag("Note", Tone.INFO, "info"), note["text"]) for note in facts["notes"]]
-    return [*failing, *warnings, *notes, *passing]
+    return [*failing, *warnings, *flags, *notes, *passing]
+
+
+def _rule_text(code: str) -> str:
+    rule = BY_CODE.get(code)
+    return f"{code} {rule.title}: {rule.text}" if rule else code
 
 
 def _value(check: Check | None) -> str:

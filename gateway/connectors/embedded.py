@@ -6,7 +6,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from itertools import starmap
 from typing import cast
 
@@ -15,7 +15,7 @@ from django.db.models import Q
 
 from gateway.connectors import embedded_facts, embedded_reads
 from gateway.errors import ErpUnavailable
-from gateway.port import Fact, Json, Landed, Level, SendStatus, WriteOutcome, WriteRequest
+from gateway.port import AccountUsage, AccountUse, Fact, Json, Landed, Level, SendStatus, WriteOutcome, WriteRequest
 from kernel import clock
 from kernel.canonical import parse_json
 from kernel.errors import DomainError, FieldError, NotCanonical, ValidationFailed
@@ -113,6 +113,15 @@ class EmbeddedConnector:
         """Stream the documents that name one of these references, sorted alike."""
         with _available():
             yield from starmap(Landed, queries.stream(company=company, since=None, until=until, references=references))
+
+    def account_usage(
+        self, company: str, accounts: Sequence[str], pairs: Sequence[tuple[str, str]], *, since: date, until: date | None, bound: int
+    ) -> AccountUsage:
+        """Return how often accounts were posted to, and with which others; counts stop at `bound`."""
+        with _available():
+            found = queries.account_usage(company=company, accounts=accounts, pairs=pairs, since=since, until=until, bound=bound)
+        uses = {item.number: AccountUse(item.kind, item.role, item.postings) for item in found.accounts}
+        return AccountUsage(found.postings, uses, found.pairs)
 
     def trial_balance(self, company: str) -> Json:
         """Return the trial balance: rows, totals and whether it balances."""

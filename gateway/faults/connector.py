@@ -10,14 +10,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 from gateway.answers import Answer, outcome_of_answer
 from gateway.connectors.embedded import EmbeddedConnector
 from gateway.errors import ErpUnavailable
 from gateway.faults.modes import FaultMode
 from gateway.faults.switches import modes_on, strikes
-from gateway.port import Fact, Json, Landed, Level, SendStatus, WriteOutcome, WriteRequest
+from gateway.port import AccountUsage, Fact, Json, Landed, Level, SendStatus, WriteOutcome, WriteRequest
 from ledger.services import Quirk
 
 SLOW_SECONDS = 2.0
@@ -171,6 +171,13 @@ class FaultyConnector:
         """Stream what landed under these references."""
         self._require_up()
         return self._inner.extract_named(company, references, until)
+
+    def account_usage(
+        self, company: str, accounts: Sequence[str], pairs: Sequence[tuple[str, str]], *, since: date, until: date | None, bound: int
+    ) -> AccountUsage:
+        """Return how often accounts were posted to, and with which others."""
+        self._require_up()
+        return self._inner.account_usage(company, accounts, pairs, since=since, until=until, bound=bound)
 
     def trial_balance(self, company: str) -> Json:
         """Return the trial balance."""

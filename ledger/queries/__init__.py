@@ -11,11 +11,13 @@ from ledger.queries.facts import SUBJECT_PARTS, observe
 from ledger.queries.landed import extract, find_many, read_back_many, stream
 from ledger.queries.orders import find_similar_entries, get_purchase_order, list_purchase_orders
 from ledger.queries.partners import get_customer, get_stock, get_vendor, search_vendors
+from ledger.queries.usage import account_usage
 
 __all__ = [
     "SUBJECT_PARTS",
     "FactQuery",
     "LandedDocument",
+    "account_usage",
     "check_budget",
     "extract",
     "find_many",

@@ -157,6 +157,25 @@ _SOURCES = (
         },
     ),
     _Source(
+        (("vendor", "text"), ("reference", "text"), ("total", "text")),
+        # What was cancelled is no duplicate of anything.
+        "SELECT position, count(document.id) FROM {origin}"
+        " LEFT JOIN ledger_vendor AS vendor ON vendor.company_id = company.id AND vendor.number = wanted_vendor"
+        " LEFT JOIN ledger_purchaseorder AS document ON document.vendor_id = vendor.id AND document.order_reference = wanted_reference"
+        "  AND document.total_minor::text = wanted_total AND document.state = 'open'"
+        " GROUP BY position",
+        {"order_count": lambda row: str(row[0])},
+    ),
+    _Source(
+        (("item", "text"), ("order", "text"), ("quantity", "text")),
+        "SELECT position, count(document.id) FROM {origin}"
+        " LEFT JOIN ledger_item AS item ON item.company_id = company.id AND item.number = wanted_item"
+        " LEFT JOIN ledger_inventorymovement AS document ON document.item_id = item.id AND document.order_reference = wanted_order"
+        "  AND document.quantity = wanted_quantity::numeric AND document.kind = 'release'"
+        " GROUP BY position",
+        {"release_count": lambda row: str(row[0])},
+    ),
+    _Source(
         (("document", "text"),),
         # A purchase order and a release are reversed through their entry; a customer change is never reversed, only restored.
         # The entry that an effect made by itself is no document of its own.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -59,6 +59,7 @@ class Intent:
     on_behalf_of: int | None
     compensates: str
     now: datetime
+    observed: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def preconditions(self) -> list[dict[str, object]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -29,7 +29,7 @@ from kernel.verdicts import Denied
 from proposals import queries
 from proposals.body import ProposeBody
 from proposals.errors import IdempotencyInProgress, IdempotencyKeyReused, NotSupersedable
-from proposals.gate import Draft, Routing, current_gate
+from proposals.gate import Asked, Draft, Routing, current_gate, observe
 from proposals.models import Proposal
 from proposals.queries import Cited
 from proposals.services.preparation import Intent, Request, Wanted, not_registered, prepare
@@ -126,12 +126,21 @@ def _submit(principal: AgentPrincipal, requests: Sequence[Request], *, now: date
     intents, refused = prepare(principal=principal, wanted=fresh, now=now)
     answers |= refused
     if intents:
+        intents = _observed(intents)
         try:
             with transaction.atomic():
                 answers |= _take(principal, intents, now=now)
         except DomainError as refusal:
             answers |= dict.fromkeys(intents, refusal)
     return [answers[index] for index in range(len(requests))]
+
+
+def _observed(intents: Mapping[int, Intent]) -> dict[int, Intent]:
+    """Return the intents with what the gate's observer saw in the ERP; asked before the transaction, for all of them at once."""
+    asked = [Asked(item.tool, item.body.company, item.effect, item.params, item.now) for item in intents.values()]
+    return {
+        index: replace(intent, observed=seen) for (index, intent), seen in zip(intents.items(), observe(asked), strict=True)
+    }
 
 
 def _replays(principal: AgentPrincipal, asked: Mapping[int, tuple[str, str]]) -> dict[int, Answer]:
@@ -303,4 +312,6 @@ def _draft(intent: Intent, grant: Grant, superseded: Proposal | None) -> Draft:
         supersedes=superseded,
         is_log_only=grant.state == GrantState.LOG_ONLY,
         now=intent.now,
+        params=intent.params,
+        observed=intent.observed,
     )

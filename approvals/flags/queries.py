@@ -1,0 +1,152 @@
+"""Reading thresholds in force, flags of proposals, and what was proposed before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+
+from django.db import connection
+
+from approvals.flags.models import Flag
+from approvals.rules import Entry, Past, Seen, Thresholds
+from approvals.rules.past import REMEMBERED_MAX, Here, place
+from approvals.rules.thresholds import WEEKDAYS
+from kernel.ids import Prefix, encode
+from proposals.queries import COUNTED
+
+# "The first time" is answered from so many newest writes for a counterparty, and "has a record" stops counting here.
+LOOKED_AT_MAX = 1_000
+
+IN_FORCE = """
+SELECT wanted.company, coalesce(found.version, 0), found.values, calendar.weekend, calendar.time_zone, calendar.opens_at,
+    calendar.closes_at, ARRAY(SELECT holiday.on FROM approvals_holiday AS holiday WHERE holiday.calendar_id = calendar.id ORDER BY 1)
+FROM unnest(%s::text[]) AS wanted (company)
+LEFT JOIN LATERAL (
+    SELECT version, values FROM approvals_thresholdset
+    WHERE activated_at IS NOT NULL AND company IN (wanted.company, '') ORDER BY company DESC, version DESC LIMIT 1
+) AS found ON true
+LEFT JOIN approvals_businesscalendar AS calendar ON calendar.company = wanted.company
+"""
+
+# One statement, however many drafts: for each place its newest rows, and how often the agent wrote at all and here.
+EARLIER = """
+SELECT wanted.position, seen.id, seen.agent_id, seen.amount_minor, seen.created_at,
+    (SELECT count(*) FROM (
+        SELECT FROM proposals_proposal AS mine
+        WHERE mine.agent_id = %(agent)s AND mine.tool = wanted.tool AND mine.company = wanted.company AND mine.state = ANY(%(counted)s)
+        LIMIT %(looked_at)s
+    ) AS writes),
+    (SELECT count(*) FROM (
+        SELECT agent_id FROM proposals_proposal AS here
+        WHERE here.company = wanted.company AND here.tool = wanted.tool AND here.counterparty = wanted.counterparty
+            AND here.state = ANY(%(counted)s)
+        ORDER BY here.created_at DESC LIMIT %(looked_at)s
+    ) AS looked_at WHERE looked_at.agent_id = %(agent)s)
+FROM unnest(%(companies)s::text[], %(tools)s::text[], %(counterparties)s::text[], %(currencies)s::text[])
+    WITH ORDINALITY AS wanted (company, tool, counterparty, currency, position)
+LEFT JOIN LATERAL (
+    SELECT id, agent_id, amount_minor, created_at FROM proposals_proposal AS earlier
+    WHERE earlier.company = wanted.company AND earlier.tool = wanted.tool AND earlier.counterparty = wanted.counterparty
+        AND earlier.currency = wanted.currency AND earlier.state = ANY(%(counted)s) AND earlier.created_at > %(since)s
+    ORDER BY earlier.created_at DESC LIMIT %(remembered)s
+) AS seen ON true
+ORDER BY wanted.position, seen.created_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The thresholds of one company, and their version; 0 for the defaults."""
+
+    version: int
+    thresholds: Thresholds
+
+
+def thresholds_in_force(companies: Iterable[str]) -> dict[str, InForce]:
+    """Return what each company's writes are held against: its own set, else everybody's, else the defaults; and its calendar."""
+    with connection.cursor() as cursor:
+        cursor.execute(IN_FORCE, [sorted(set(companies))])
+        rows = cursor.fetchall()
+    return {
+        company: InForce(version, _with_calendar(Thresholds.from_dict(_object(values)), *calendar))
+        for company, version, values, *calendar in rows
+    }
+
+
+def _object(values: object) -> Mapping[str, str]:
+    found = json.loads(values) if isinstance(values, str) else values
+    return found if isinstance(found, dict) else {}
+
+
+def _with_calendar(
+    found: Thresholds,
+    weekend: Sequence[int] | None,
+    time_zone: str | None,
+    opens_at: time | None,
+    closes_at: time | None,
+    holidays: Sequence[date],
+) -> Thresholds:
+    """Return the thresholds with the company's business calendar; without one, Monday to Friday and no hours."""
+    if time_zone is None:
+        return found
+    free = set(weekend or ())
+    return replace(
+        found,
+        time_zone=time_zone,
+        working_days=tuple(day for number, day in enumerate(WEEKDAYS, start=1) if number not in free),
+        opens_at=opens_at,
+        closes_at=closes_at,
+        holidays=tuple(holidays),
+    )
+
+
+def past_of(entries: Sequence[Entry], *, agent_id: UUID, agent: str, now: datetime, days: int) -> Past:
+    """Return what was proposed before, wherever one of these entries of one agent goes; one statement."""
+    places: list[Here] = list(dict.fromkeys(place(entry) for entry in entries))
+    companies, tools, counterparties, currencies = ([item[index] for item in places] for index in range(4))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            EARLIER,
+            {
+                "agent": agent_id,
+                "counted": [str(state) for state in COUNTED],
+                "looked_at": LOOKED_AT_MAX,
+                "remembered": REMEMBERED_MAX,
+                "since": now - timedelta(days=days),
+                "companies": companies,
+                "tools": tools,
+                "counterparties": counterparties,
+                "currencies": currencies,
+            },
+        )
+        rows = cursor.fetchall()
+    past = Past()
+    seen: dict[int, list[Seen]] = {}
+    counts: dict[int, tuple[int, int]] = {}
+    for position, key, by, minor, created_at, writes, writes_here in rows:
+        counts[position] = writes, writes_here
+        if key is not None:
+            item = Seen(encode(Prefix.PROPOSAL, key), encode(Prefix.AGENT, by), minor, created_at)
+            seen.setdefault(position, []).append(item)
+    for position, where in enumerate(places, start=1):
+        writes, writes_here = counts.get(position, (0, 0))
+        past.start(where, seen.get(position, []), agent=agent, writes=writes, writes_here=writes_here)
+    return past
+
+
+def flags_of(proposal_ids: Iterable[UUID]) -> dict[UUID, list[Flag]]:
+    """Return the flags of these proposals, in the order of the rules; nothing for those without any."""
+    found: dict[UUID, list[Flag]] = {}
+    for flag in Flag.objects.filter(proposal_id__in=list(proposal_ids)):
+        found.setdefault(flag.proposal_id, []).append(flag)
+    for flags in found.values():
+        flags.sort(key=lambda flag: int(flag.rule[1:]))
+    return found
+
+
+def flagged(proposal_ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of these proposals that a rule struck at submission."""
+    return set(Flag.objects.filter(proposal_id__in=list(proposal_ids)).values_list("proposal_id", flat=True))
