@@ -1,9 +1,11 @@
-"""The tables of bundles."""
+"""The tables of bundles: one CSV each, with its columns explained and its control totals stated."""
 
 from __future__ import annotations
 
-TABLES = ()
+from audit.bundle_parts import Table
+from evidence.tables import gate, ledgers, operation
+from evidence.tables.gate import sod_section
 
+__all__ = ["TABLES", "sod_section"]
 
-def sod_section(proposal):
-    return {}
+TABLES: tuple[Table, ...] = (*gate.TABLES, *operation.TABLES, *ledgers.TABLES)
