@@ -61,7 +61,7 @@ def _route(route: Route) -> bytes:
 
 
 def _decisions(key: uuid.UUID) -> bytes:
-    rows = Decision.objects.select_related("presentation", "step").filter(proposal_id=key).order_by("decided_at", "pk")
+    rows = Decision.objects.select_related("presentation", "step", "delegation").filter(proposal_id=key).order_by("decided_at", "pk")
     return canonical_bytes(
         {
             "schema": DECISIONS_SCHEMA,
@@ -71,6 +71,8 @@ def _decisions(key: uuid.UUID) -> bytes:
                     "user": str(row.user_id),
                     "decision": str(row.kind),
                     "step": row.step.position,
+                    "acting_for": "" if row.acting_for_id is None else str(row.acting_for_id),
+                    "delegation": row.delegation.public_id if row.delegation else "",
                     "reason_code": row.reason_code,
                     "authentication": [str(method) for method in row.authentication],
                     "payload_digest": row.payload_digest,

@@ -176,7 +176,24 @@ SECOND_FACTOR_KEY = secret("second_factor_key")
 SESSION_COOKIE_AGE = 8 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-EMAIL_BACKEND = os.environ.get("COUNTERSIGN_EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+
+# Mail to approvers (docs/settings.md): off until a mail server, or another backend of Django's, is named.
+EMAIL_HOST = os.environ.get("COUNTERSIGN_EMAIL_HOST", "")
+EMAIL_BACKEND = os.environ.get(
+    "COUNTERSIGN_EMAIL_BACKEND", f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+)
+EMAIL_PORT = number("COUNTERSIGN_EMAIL_PORT", 587, low=1, high=65_535)
+EMAIL_HOST_USER = os.environ.get("COUNTERSIGN_EMAIL_USER", "")
+EMAIL_HOST_PASSWORD = secret("email_password", make=str) if EMAIL_HOST_USER else ""
+EMAIL_SECURITY = os.environ.get("COUNTERSIGN_EMAIL_SECURITY", "starttls")
+if EMAIL_SECURITY not in {"starttls", "tls", "none"}:
+    raise SystemExit(f"COUNTERSIGN_EMAIL_SECURITY={EMAIL_SECURITY!r} is none of starttls, tls, none.")
+EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL_SECURITY == "starttls", EMAIL_SECURITY == "tls"
+EMAIL_TIMEOUT = 20
+MAIL_FROM = os.environ.get("COUNTERSIGN_EMAIL_FROM", "Countersign <countersign@localhost>")
+IS_MAIL_ON = flag("COUNTERSIGN_MAIL", default=bool(EMAIL_HOST or os.environ.get("COUNTERSIGN_EMAIL_BACKEND")))
+MAIL_AMOUNTS = flag("COUNTERSIGN_MAIL_AMOUNTS", default=False)
+MAIL_DIGEST_HOUR = number("COUNTERSIGN_MAIL_DIGEST_HOUR", 7, low=0, high=23)
 
 # Agents ---------------------------------------------------------------------------------------------------------------
 # A ring of keys in a file that every process watches; a key given by value in the environment can't be rotated without a restart.
@@ -190,6 +207,8 @@ PROOF_LIFETIME_SECONDS = number("COUNTERSIGN_PROOF_LIFETIME_SECONDS", 60, low=10
 PROPOSAL_LIFETIME_HOURS = int(os.environ.get("COUNTERSIGN_PROPOSAL_LIFETIME_HOURS", "168"))
 # Business days after the one on which a step opened, where the policy's row says nothing else.
 STEP_DUE_DAYS = number("COUNTERSIGN_STEP_DUE_DAYS", 2, low=1, high=60)
+# Out of a thousand approved proposals, so many are put before a second person who does not see the decision.
+REVIEW_SHARE_PERMILLE = number("COUNTERSIGN_REVIEW_SHARE_PERMILLE", 20, low=0, high=1000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 # No file is ever written to disk by the web process, and none larger than an attachment is read.
 FILE_UPLOAD_HANDLERS = ["approvals.uploads.BoundedUploadHandler"]

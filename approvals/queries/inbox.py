@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,15 +11,12 @@ from django.contrib.auth.models import User
 from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from approvals.models import Decision, Exclusion, RouteStep, StepGroup
-from approvals.queries.authority import deciding_companies
+from approvals.models import Decision, RouteStep
+from approvals.queries.turns import Person
 from approvals.states import DecisionKind, StepState
 from gateway.catalogue import get_tool
 from gateway.errors import UnknownTool
-from identity.models import ApprovalGroupMember
 from identity.policies import agent_standing
-from identity.queries import companies_of, memberships_of
-from identity.states import AgentState
 from kernel.money import Money
 from kernel.verdicts import Denied
 from proposals.models import Citation, Proposal
@@ -35,6 +31,7 @@ class View(StrEnum):
     MINE = "mine"
     GROUP = "group"
     WAITING = "waiting"
+    DELEGATED = "delegated"
     DONE = "done"
 
 
@@ -104,11 +101,12 @@ class InboxPage:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many wait: for me, for my groups, on others."""
+    """How many wait: for me, for my groups, on others, for me by the right of somebody else."""
 
     mine: int
     group: int
     waiting: int
+    delegated: int
 
 
 def inbox(user: User, view: str, filters: InboxFilters | None = None, *, now: datetime, page: int = 1, size: int = 50) -> InboxPage:
@@ -117,7 +115,7 @@ def inbox(user: User, view: str, filters: InboxFilters | None = None, *, now: da
     An unknown view is `mine`; a page beyond the last is the last.
     """
     size = max(1, min(size, PAGE_SIZE_MAX))
-    person = _Person(user)
+    person = Person(user, now)
     chosen = next((known for known in View if known.value == view), View.MINE)
     found = _filtered(_of_view(person, chosen, now), filters or InboxFilters())
     total = found.count()
@@ -129,68 +127,34 @@ def inbox(user: User, view: str, filters: InboxFilters | None = None, *, now: da
 
 
 def badge(user: User, now: datetime) -> int:
-    """Return how many proposals the person can act on now."""
-    return _of_view(_Person(user), View.MINE, now).count()
+    """Return how many proposals the person can act on now, by their own right or by somebody else's."""
+    person = Person(user, now)
+    return sum(_of_view(person, view, now).count() for view in ((View.MINE, View.DELEGATED) if person.held else (View.MINE,)))
 
 
 def counts(user: User, now: datetime) -> Counts:
     """Return the numbers beside the tabs."""
-    person = _Person(user)
+    person = Person(user, now)
     return Counts(
         mine=_of_view(person, View.MINE, now).count(),
         group=_of_view(person, View.GROUP, now).count(),
         waiting=_of_view(person, View.WAITING, now).count(),
+        delegated=_of_view(person, View.DELEGATED, now).count() if person.held else 0,
     )
 
 
-class _Person:
-    """What about a person decides what they see: companies, deciding companies and memberships; three queries."""
-
-    def __init__(self, user: User) -> None:
-        self.user = user
-        self.companies = companies_of(user)
-        self.deciding = deciding_companies(user)
-        self.memberships: Sequence[ApprovalGroupMember] = list(memberships_of(user))
-
-    def steps(self, *, within_limit: bool) -> Q:
-        """Return the condition on route steps that ask one of the person's groups in one of its companies."""
-        condition = Q(pk__in=[])
-        for member in self.memberships:
-            companies = self.deciding.intersection(member.companies)
-            asked = Q(group_id=member.group_id) | Q(pk__in=StepGroup.objects.filter(group_id=member.group_id).values("step_id"))
-            one = asked & Q(route__proposal__company__in=companies)
-            if within_limit and member.limit_minor is not None:
-                converted = Q(route__routed_currency=member.limit_currency)
-                own = Q(route__routed_currency="", route__proposal__currency=member.limit_currency)
-                one &= (own | converted) & Q(route__routed_minor__lte=member.limit_minor)
-            condition |= one
-        return condition
-
-
-def _of_view(person: _Person, view: View, now: datetime) -> QuerySet[Proposal]:
+def _of_view(person: Person, view: View, now: datetime) -> QuerySet[Proposal]:
     visible = Proposal.objects.filter(company__in=person.companies)
-    user = person.user
-    decided = Exists(Decision.objects.filter(proposal=OuterRef("pk"), user=user))
     if view is View.DONE:
-        return visible.filter(decided)
+        return visible.filter(Exists(Decision.objects.filter(proposal=OuterRef("pk"), user=person.user)))
     pending = visible.filter(state=ProposalState.PENDING, expires_at__gt=now)
-    asking = RouteStep.objects.filter(route=OuterRef("pk"))
-    mine = (
-        Exists(asking.filter(person.steps(within_limit=True), state=StepState.OPEN))
-        & ~decided
-        & ~Exists(Exclusion.objects.filter(route=OuterRef("pk"), user=user))
-        # Who came to own or change the agent, or asked, since the route was found.
-        & ~Q(agent__owner=user)
-        & ~Q(agent__sponsor=user)
-        & ~Q(agent__last_edited_by=user)
-        & Q(agent__state=AgentState.ACTIVE, agent__expires_on__gte=now.date())
-    )
     if view is View.MINE:
-        return pending.filter(mine)
+        return pending.filter(person.mine())
+    if view is View.DELEGATED:
+        return pending.filter(person.delegated())
     if view is View.GROUP:
-        return pending.filter(Exists(asking.filter(person.steps(within_limit=False), state=StepState.OPEN)))
-    involved = decided | Exists(asking.filter(person.steps(within_limit=False)))
-    return pending.filter(involved).exclude(mine)
+        return pending.filter(person.asked())
+    return pending.filter(person.involved()).exclude(person.mine())
 
 
 def _filtered(found: QuerySet[Proposal], filters: InboxFilters) -> QuerySet[Proposal]:

@@ -90,7 +90,7 @@ def route_view(proposal: Proposal, user: User, now: datetime, found: Standing | 
     route, excluded = standing.route, standing.excluded
     steps = list(route.steps.select_related("group").prefetch_related("further_groups"))
     groups = {step.pk: [step.group_id, *(further.group_id for further in step.further_groups.all())] for step in steps}
-    decisions = list(Decision.objects.select_related("user").filter(proposal=proposal).order_by("decided_at"))
+    decisions = list(Decision.objects.select_related("user", "acting_for").filter(proposal=proposal).order_by("decided_at"))
     routed = route.routed(proposal)
     decided = {decision.user_id for decision in decisions}
     out = decided.union(item.user_id for item in excluded)
@@ -142,7 +142,7 @@ def _step_view(
         decisions=tuple(
             DecisionView(
                 id=decision.public_id,
-                name=name_of(decision.user),
+                name=name_of(decision.user) + (f" for {name_of(decision.acting_for)}" if decision.acting_for else ""),
                 kind=DecisionKind(decision.kind),
                 decided_at=decision.decided_at,
                 shown_at=decision.shown_at,

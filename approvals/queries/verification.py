@@ -58,6 +58,7 @@ class _Decided(NamedTuple):
     page_proposal_id: uuid.UUID
     page_bytes: bytes
     page_digest: str
+    acting_for_id: int | None
 
 
 @dataclass(slots=True)
@@ -118,11 +119,13 @@ def _add_what_people_did(routes: Mapping[uuid.UUID, _Route]) -> None:
     for route_id, key, position, min_approvals, state in steps.values_list("route_id", "pk", "position", "min_approvals", "state"):
         routes[route_id].steps.append(_Step(key, position, min_approvals, state))
     decisions = Decision.objects.filter(proposal_id__in=keys).order_by("decided_at")
-    for proposal_id, user_id, step_id, kind, payload_digest, page_proposal_id, page_bytes, page_digest in decisions.values_list(
-        "proposal_id", "user_id", "step_id", "kind", "payload_digest",
-        "presentation__proposal_id", "presentation__stored_bytes", "presentation__digest",
-    ):  # fmt: skip
-        decided = _Decided(user_id, step_id, kind, payload_digest, page_proposal_id, bytes(page_bytes), page_digest)
+    wanted = (
+        "proposal_id", "user_id", "step_id", "kind", "payload_digest", "presentation__proposal_id",
+        "presentation__stored_bytes", "presentation__digest", "acting_for_id",
+    )  # fmt: skip
+    for row in decisions.values_list(*wanted):
+        proposal_id, user_id, step_id, kind, payload_digest, of_proposal, page_bytes, page_digest, acting_for = row
+        decided = _Decided(user_id, step_id, kind, payload_digest, of_proposal, bytes(page_bytes), page_digest, acting_for)
         routes[proposal_id].decisions.append(decided)
     for route_id, user_id, reason in Exclusion.objects.filter(route_id__in=keys).values_list("route_id", "user_id", "reason"):
         routes[route_id].exclusions.append((user_id, reason))
@@ -146,7 +149,10 @@ def _verify(proposal: Proposal, route: _Route | None, excluded: _Exclusions) -> 
     if problem is not None:
         return problem
     for decision in route.decisions:
+        # A delegate answers for both: themselves and the person whose right they used.
         reasons = excluded.reasons(proposal, route, decision.user_id)
+        if decision.acting_for_id is not None:
+            reasons |= excluded.reasons(proposal, route, decision.acting_for_id)
         if reasons:
             listed = ", ".join(EXCLUSION_LABELS.get(reason, reason) for reason in sorted(reasons))
             return Problem("approver_excluded", f"Person {decision.user_id} approved but {listed} (segregation of duties).")

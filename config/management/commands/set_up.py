@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
+from audit.partitions import make_partitions
 from config.database_roles import apply_roles
 from config.migrating import has_pending, migrate_everything
 from config.paths import PROJECT
@@ -27,12 +28,24 @@ SCHEDULES = (
     ("Forget expired assertions", "identity.tasks.forget_expired_assertions", 60),
     ("Forget spent proofs", "identity.tasks.forget_spent", 5),
     ("Rotate the signing key by age", "identity.tasks.rotate_signing_key", 60),
+    ("Escalate overdue steps", "approvals.tasks.escalate_overdue", 1),
+    ("Mail approvers", "approvals.tasks.mail", 1),
+    ("Draw second reviews", "approvals.tasks.draw_reviews", 60),
     ("Nightly reconciliation", "reconciliation.tasks.run_nightly", 60),
     ("Make evidence bundles", "evidence.tasks.make_waiting", 1),
 )
 
 # What takes long runs beside what people wait for, not before it.
-BULK_TASKS = frozenset({"evidence.tasks.make_waiting", "reconciliation.tasks.run_nightly", "proposals.webhooks.tasks.deliver"})
+BULK_TASKS = frozenset(
+    {
+        "approvals.tasks.escalate_overdue",
+        "approvals.tasks.mail",
+        "approvals.tasks.draw_reviews",
+        "evidence.tasks.make_waiting",
+        "reconciliation.tasks.run_nightly",
+        "proposals.webhooks.tasks.deliver",
+    }
+)
 
 
 class Command(BaseCommand):
@@ -51,6 +64,7 @@ class Command(BaseCommand):
             migrate_everything()
             call_command("createcachetable", verbosity=0)
         apply_roles()
+        make_partitions(now=now())
         for name, task, minutes in SCHEDULES:
             ensure_schedule(name, task, minutes=minutes, cluster=Cluster.BULK if task in BULK_TASKS else Cluster.COMMIT)
         self._collect_static()

@@ -1,0 +1,40 @@
+"""Background work of the gate: wake-ups of the bulk cluster, each harmless to repeat and made up for when it was missed."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from approvals.calendars import services as calendars
+from approvals.mail import preparing, sending
+from approvals.oversight import services as oversight
+from approvals.work import services as work
+from kernel.clock import now
+from kernel.context import Origin, origin
+
+ESCALATE_LIMIT = 500
+
+
+def escalate_overdue(*_ids: str) -> int:
+    """Open steps that are overdue ask their fallback group as well; returns how many. Scheduled every minute."""
+    total = 0
+    with origin(Origin(channel="task")):
+        while escalated := calendars.escalate_overdue(now=now(), limit=ESCALATE_LIMIT):
+            total += escalated
+    return total
+
+
+def mail(*_ids: str) -> int:
+    """Whoever has something to be told is mailed; returns how many mails were sent. Woken by changes of turn, and every minute."""
+    if not settings.IS_MAIL_ON:
+        return 0
+    with origin(Origin(channel="task")):
+        preparing.prepare_mails(now=now())
+        sending.forget_old(now=now())
+        return sending.send_due(now=now)
+
+
+def draw_reviews() -> int:
+    """Every day that is over has its sample for the blind second review; returns how many reviews are new. Scheduled every hour."""
+    with origin(Origin(channel="task")):
+        work.forget_looking(now=now())
+        return oversight.draw_due(now=now())
