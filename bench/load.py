@@ -18,10 +18,10 @@ BATCH = 100
 
 
 def order(number: int) -> dict[str, Any]:
-    """Return a small order, within the automatic row of the sample policy."""
+    """Return a small order, within the automatic row of the sample policy; none is the same twice, which would be drift."""
     return {
         "vendor": "70003",
-        "reference": f"BENCH-{number}",
+        "reference": f"BENCH-{number}-{uuid.uuid4().hex[:12]}",
         "ordered_on": "2026-11-20",
         "cost_centre": "4010",
         "currency": "EUR",

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from commits.states import AttemptOutcome, CommitState
 from gateway.port import Json
-from gateway.preconditions import Precondition
+from gateway.preconditions import Check, Precondition
 
 CODE_LENGTH_MAX = 64
 DETAIL_LENGTH_MAX = 2000
@@ -20,7 +20,8 @@ class Claimed:
     """One commit that this worker may send, until its lease ends.
 
     `attempt_number` is the fence: a settlement that carries an older one is ignored. `deadline` is on the monotonic clock of this
-    process, so that a jump of the wall clock never makes a dead lease look alive.
+    process, so that a jump of the wall clock never makes a dead lease look alive. `known` are facts of the approval that are not the ERP's
+    to tell; `tolerated` are those that moved within their tolerance, as the check before sending saw them.
     """
 
     commit_id: UUID
@@ -36,6 +37,8 @@ class Claimed:
     trace_id: str = field(default="", kw_only=True)
     state: CommitState = CommitState.IN_FLIGHT
     connection: str = ""
+    known: tuple[Check, ...] = field(default=(), repr=False, kw_only=True)
+    tolerated: tuple[Mapping[str, str], ...] = field(default=(), kw_only=True)
 
     @property
     def is_repeated(self) -> bool:
@@ -48,9 +51,10 @@ class Settlement:
     """What became of one claimed commit, as the worker saw it; `settle` decides whether it still counts.
 
     `landed` is what was read back and is present exactly when `to` is `succeeded`. `drift` is present when a precondition no longer
-    holds, and then the proposal is voided. `draft` names what a refusal left behind in the ERP. `has_answered` is what it tells about
-    the connection: true when the ERP said something definite, false when it could not be reached or not understood, None when it tells
-    nothing. `pause_seconds` is how long the ERP asked to be left alone.
+    holds: then the proposal is voided, or its approvers are asked again where nothing of it is hard; `checks` are all that were asked.
+    `draft` names what a refusal left behind in the ERP. `has_answered` is what it tells about the connection: true when the ERP said
+    something definite, false when it could not be reached or not understood, None when it tells nothing. `pause_seconds` is how long the
+    ERP asked to be left alone.
     """
 
     claim: Claimed
@@ -64,6 +68,7 @@ class Settlement:
     detail: str = ""
     is_retryable: bool = False
     drift: tuple[Mapping[str, str], ...] = ()
+    checks: tuple[Check, ...] = field(default=(), repr=False)
     draft: str = ""
     not_before: datetime | None = None
     has_answered: bool | None = None

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from gateway.port import Connector, Fact
+from kernel.money import Money
 
 ABSENT = "absent"
 # What vendor_bank_fingerprint answers for a vendor without bank details: different from "absent", which means no vendor.
@@ -69,6 +70,16 @@ def budget(company: str, cost_centre: str, year: int, name: str) -> Fact:
 def stock_quantity(company: str, item_number: str, location: str) -> Fact:
     """Ask how much of an item lies at a location (decimal text)."""
     return Fact("stock_quantity", company, {"item": item_number, "location": location})
+
+
+def order_count(company: str, vendor_number: str, reference: str, total: Money) -> Fact:
+    """Ask how many standing orders a vendor has under the orderer's own reference and over this total, whoever wrote them."""
+    return Fact("order_count", company, {"vendor": vendor_number, "reference": reference, "total": str(total.minor)})
+
+
+def release_count(company: str, item_number: str, order: str, quantity: str) -> Fact:
+    """Ask how many releases of so much of an item stand for an order, whoever wrote them."""
+    return Fact("release_count", company, {"item": item_number, "order": order, "quantity": quantity})
 
 
 def document_status(company: str, document: str) -> Fact:

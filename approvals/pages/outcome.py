@@ -10,6 +10,7 @@ from typing import Any
 from django.urls import NoReverseMatch, reverse
 
 from approvals.models import Decision
+from approvals.pages.drifted import DriftLine, drift_lines
 from approvals.pages.words import FROZEN_TAG, OUTCOME_TAGS, PROPOSAL_TAGS, frozen_reason, outcome_of, reason_text
 from approvals.queries.rail import name_of
 from approvals.states import DecisionKind
@@ -20,6 +21,7 @@ from proposals.states import OutcomeStatus, ProposalState
 
 POLL_SECONDS_MOVING = 2
 POLL_SECONDS_PENDING = 15
+ASKED_AGAIN = "It was approved; before it was written, what it leaned on had drifted. Nothing was written, its approvers are asked again."
 MOVING = frozenset({OutcomeStatus.QUEUED, OutcomeStatus.IN_FLIGHT, OutcomeStatus.UNKNOWN})
 
 
@@ -54,6 +56,8 @@ class OutcomePanel:
     differences_caption: str = ""
     was_label: str = "Approved"
     now_label: str = "Landed"
+    tolerated: Sequence[DriftLine] = ()
+    tolerated_sentence: str = ""
     said: Sequence[str] = ()
     links: Sequence[tuple[str, str]] = field(default=())
 
@@ -122,10 +126,14 @@ def _committed(outcome: Outcome, panel: OutcomePanel) -> OutcomePanel:
     else:
         read_back = Tag("Read back", Tone.GOOD, "check")
         words = "Read back from the ERP and compared field by field: exactly as approved."
+    moved = outcome.data.get("tolerated", [])
+    drift = f"{counted(len(moved), 'fact', 'facts')} moved within tolerance between approval and commit." if moved else ""
     return replace(
         panel,
         title="Landed in the ERP",
         sentence="is the document in the ERP." if outcome.document else "It landed.",
+        tolerated=drift_lines(moved),
+        tolerated_sentence=drift,
         read_back=read_back,
         read_back_sentence=words,
         differences=found,
@@ -146,21 +154,26 @@ def _commit_links(proposal: Proposal, outcome: Outcome) -> list[tuple[str, str]]
 def _ended(proposal: Proposal) -> OutcomePanel:
     feedback: Feedback | None = getattr(proposal, "feedback", None)
     successor: Proposal | None = getattr(proposal, "superseded_by", None)
-    links = [("Open the revision", reverse("approvals:proposal", args=[successor.public_id]))] if successor else []
+    link = "Open what its approvers are asked now" if _is_asked_again(successor) else "Open the revision"
+    links = [(link, reverse("approvals:proposal", args=[successor.public_id]))] if successor else []
     differences = [_drifted(item) for item in feedback.differences] if feedback else []
     return OutcomePanel(
         title="Where it stands",
         tag=PROPOSAL_TAGS[proposal.state],
-        sentence=_ended_sentence(proposal),
+        sentence=ASKED_AGAIN if _is_asked_again(successor) else _ended_sentence(proposal),
         at=at(proposal.decided_at) if proposal.decided_at else None,
         is_news=True,
         said=[feedback.comment] if feedback and feedback.comment else [],
         differences=differences,
         differences_caption="What changed in the ERP",
-        was_label="At submission",
+        was_label="When approved",
         now_label="At commit",
         links=links,
     )
+
+
+def _is_asked_again(successor: Proposal | None) -> bool:
+    return successor is not None and bool(successor.facts.get("asked_again"))
 
 
 def _drifted(item: dict[str, Any]) -> Difference:

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from approvals.pages.checks import CheckLine, check_lines, checks_summary
+from approvals.pages.drifted import Drifted, drifted
 from approvals.pages.history import Entry, history
 from approvals.pages.outcome import Difference, OutcomePanel, connector_sentence, outcome_panel
 from approvals.pages.words import DECIDED, FROZEN_TAG, RISK_TAGS, frozen_reason, outcome_of, reason_text, risk_of, status_tag, tool_title
@@ -111,6 +112,7 @@ class ProposalPage:
     destination: str
     table: Lines | None
     facts: Sequence[tuple[str, object]]
+    drifted: Drifted | None
     changes: Changes | None
     budget: BudgetMeter | None
     checks: Sequence[CheckLine]
@@ -140,6 +142,7 @@ def proposal_page(shown: Shown, user: User, now: datetime) -> ProposalPage:
     checks = check_lines(facts, shown.checks)
     reads = _reads(proposal)
     is_open = proposal.state == ProposalState.PENDING
+    asked_again = drifted(proposal)
     return ProposalPage(
         id=proposal.public_id,
         url=reverse("approvals:proposal", args=[proposal.public_id]),
@@ -156,7 +159,8 @@ def proposal_page(shown: Shown, user: User, now: datetime) -> ProposalPage:
         destination=destination,
         table=_lines(facts.get("table")),
         facts=_facts(proposal, facts),
-        changes=_changes(facts.get("changes")),
+        drifted=asked_again,
+        changes=None if asked_again else _changes(facts.get("changes")),
         budget=_budget(facts.get("budget")),
         checks=checks,
         checks_summary=checks_summary(checks, shown),

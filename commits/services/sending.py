@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
 
+from approvals.drift import CODE as MATERIAL_DRIFT
 from commits.crash_points import CrashPoint, crash_point
 from commits.records import Claimed, Settlement
 from commits.services.backoff import backoff
@@ -22,7 +23,7 @@ from commits.states import AttemptOutcome, CommitState
 from gateway.connections import connector_for
 from gateway.errors import ErpUnavailable, UnknownCompany
 from gateway.port import Connector, Level, SendStatus, WriteOutcome, WriteRequest
-from gateway.preconditions import Check, Severity, check_all
+from gateway.preconditions import Check, Drift, check_all
 from kernel.tracing import SpanKind, carried_on, span_of
 
 logger = logging.getLogger(__name__)
@@ -82,47 +83,39 @@ def _checked(connector: Connector, batch: Sequence[Claimed], *, now: datetime) -
     if not batch:
         return [], []
     try:
-        checks = iter(check_all(connector, [item for claim in batch for item in claim.preconditions]))
-        drifts = [(claim, [next(checks) for _ in claim.preconditions]) for claim in batch]
+        answers = iter(check_all(connector, [item for claim in batch for item in claim.preconditions]))
+        found = [(claim, [next(answers) for _ in claim.preconditions]) for claim in batch]
     except Exception as error:
         if isinstance(error, ErpUnavailable) or len(batch) == 1:
             return [], [_failed_before_sending(claim, error, now=now) for claim in batch]
         logger.exception("the preconditions of a batch could not be checked together; they are checked one by one")
         singles = [_checked(connector, [claim], now=now) for claim in batch]
         return [claim for cleared, _ in singles for claim in cleared], [item for _, stopped in singles for item in stopped]
-    cleared = [claim for claim, found in drifts if all(check.is_holding for check in found)]
-    return cleared, [_drifted(claim, found) for claim, found in drifts if not all(check.is_holding for check in found)]
+    cleared, stopped = [], []
+    for claim, checks in found:
+        broken = [check for check in (*checks, *claim.known) if not check.is_holding]
+        if broken:
+            stopped.append(_drifted(claim, checks, broken))
+        else:
+            tolerated = tuple(check.as_dict() for check in (*checks, *claim.known) if check.drift is Drift.TOLERATED)
+            cleared.append(replace(claim, tolerated=tolerated) if tolerated else claim)
+    return cleared, stopped
 
 
-def _drifted(claim: Claimed, checks: Iterable[Check]) -> Settlement:
-    """Return the settlement that voids the proposal, saying what drifted.
-
-    A material drift belongs back before the approvers, showing only what drifted; in this version the agent is told to propose a
-    revision, which brings it there with everything else.
-    """
-    broken = [check for check in checks if not check.is_holding]
-    is_hard = any(check.precondition.severity is Severity.HARD for check in broken)
-    advice = "It cannot be done any more." if is_hard else "Propose a revision that supersedes it."
+def _drifted(claim: Claimed, checks: Sequence[Check], broken: Sequence[Check]) -> Settlement:
+    """Return the settlement that ends this commit, saying what drifted: for good where any of it is hard, else for the approvers."""
+    is_hard = any(check.drift is Drift.HARD for check in broken)
     labels = "; ".join(f"{check.precondition.label}: now {check.value}" for check in broken)
+    end = " It cannot be done any more." if is_hard else ""
     return Settlement(
         claim=claim,
         to=CommitState.FAILED,
         attempt=AttemptOutcome.NOT_SENT,
-        code="drift" if is_hard else "material_drift",
-        detail=f"What the approval leaned on no longer holds. {labels}. {advice}",
+        code="drift" if is_hard else MATERIAL_DRIFT,
+        detail=f"What the approval leaned on no longer holds. {labels}.{end}",
         has_answered=True,
-        drift=tuple(
-            {
-                "field": check.precondition.code,
-                "label": check.precondition.label,
-                "expected": check.precondition.expected,
-                "observed": check.precondition.observed,
-                "approved": check.precondition.observed,
-                "landed": check.value,
-                "now": check.value,
-            }
-            for check in broken
-        ),
+        drift=tuple(check.as_dict() for check in broken),
+        checks=tuple(checks),
     )
 
 

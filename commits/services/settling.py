@@ -12,6 +12,8 @@ from django.db import transaction
 
 import audit.services
 import proposals.services
+from approvals.drift import CODE as MATERIAL_DRIFT
+from approvals.drift import ask_again
 from audit.records import NewEvent
 from commits.crash_points import CrashPoint, crash_point
 from commits.events import CommitEvent, ErpEvent
@@ -23,6 +25,7 @@ from commits.states import AttemptOutcome, CommitState
 from kernel.actors import Actor
 from kernel.canonical import canonical_bytes, digest_of_bytes
 from kernel.clock import wire_time
+from proposals.models import Proposal
 from proposals.services import NewOutcome, record_outcomes
 from proposals.states import OutcomeStatus
 
@@ -74,21 +77,26 @@ def _settle(settlements: Sequence[Settlement], *, now: datetime, actor: Actor) -
         receipts = {item.claim.commit_id: _receipt(item, rows, now=now) for item in current if item.landed is not None}
         Receipt.objects.bulk_create([receipt for receipt in receipts.values() if isinstance(receipt, Receipt)])
         Relanding.objects.bulk_create([receipt for receipt in receipts.values() if isinstance(receipt, Relanding)])
-        for item in current:
-            if item.drift:
-                proposals.services.void(
-                    proposal=rows[item.claim.commit_id].proposal,
-                    actor=actor,
-                    now=now,
-                    code=item.code,
-                    reason=item.detail,
-                    differences=item.drift,
-                )
-        record_outcomes([_outcome(item) for item in current], now=now)
+        successors = {
+            item.claim.proposal_id: _end_of_drifted(item, rows[item.claim.commit_id].proposal_id, actor=actor, now=now)
+            for item in current
+            if item.drift
+        }
+        record_outcomes([_outcome(item, successors.get(item.claim.proposal_id)) for item in current], now=now)
         crash_point(CrashPoint.IN_SETTLE)
         events = [event for item in current for event in _events(item, rows, receipts.get(item.claim.commit_id), now=now, actor=actor)]
         audit.services.record_many(events)
     return _counts(current, ignored=len(settlements) - len(current))
+
+
+def _end_of_drifted(item: Settlement, key: UUID, *, actor: Actor, now: datetime) -> Proposal | None:
+    """Void the proposal whose approval no longer stands on the facts, or bring it back to its approvers; return what takes its place."""
+    # Locked already, but without the columns that a new version repeats.
+    proposal = Proposal.objects.select_related("agent").get(pk=key)
+    if item.code == MATERIAL_DRIFT:
+        return ask_again(proposal=proposal, checks=item.checks, known=item.claim.known, reason=item.detail, actor=actor, now=now)
+    proposals.services.void(proposal=proposal, actor=actor, now=now, code=item.code, reason=item.detail, differences=item.drift)
+    return None
 
 
 def _lock(ids: Sequence[UUID]) -> dict[UUID, Commit]:
@@ -138,7 +146,7 @@ def _receipt(item: Settlement, rows: Mapping[UUID, Commit], *, now: datetime) ->
     return Receipt(**values) if number == 1 else Relanding(**values, number=number)
 
 
-def _outcome(item: Settlement) -> NewOutcome:
+def _outcome(item: Settlement, successor: Proposal | None) -> NewOutcome:
     data: dict[str, object] = {"attempt": item.claim.attempt_number}
     if item.to is CommitState.FAILED:
         data["is_retryable"] = item.is_retryable
@@ -146,6 +154,10 @@ def _outcome(item: Settlement) -> NewOutcome:
         data["differences"] = [dict(difference) for difference in item.differences]
     if item.drift:
         data["drift"] = [dict(fact) for fact in item.drift]
+    if successor is not None:
+        data["asked_again"] = successor.public_id
+    if item.landed is not None and item.claim.tolerated:
+        data["tolerated"] = [dict(fact) for fact in item.claim.tolerated]
     if item.draft:
         data["draft"] = item.draft
     return NewOutcome(
@@ -173,16 +185,12 @@ def _events(item: Settlement, rows: Mapping[UUID, Commit], receipt: Landing | No
         }
     else:
         outcome |= {"code": item.code, "answered": str(item.attempt)}
+    said: dict[str, object] = {"detail": item.detail} if item.detail else {}
+    if item.landed is not None and item.claim.tolerated:
+        outcome["tolerated"] = [fact["field"] for fact in item.claim.tolerated]
+        said["tolerated"] = [dict(fact) for fact in item.claim.tolerated]
     events = [
-        NewEvent(
-            kind=KINDS[item.to],
-            actor=actor,
-            subject=subject,
-            now=now,
-            outcome=outcome,
-            action_digest=digest,
-            payload={"detail": item.detail} if item.detail else None,
-        )
+        NewEvent(kind=KINDS[item.to], actor=actor, subject=subject, now=now, outcome=outcome, action_digest=digest, payload=said or None)
     ]
     if item.differences:
         events.append(

@@ -45,6 +45,23 @@ def period_precondition(company: str, on: date, observed: str) -> Precondition:
     )
 
 
+def no_duplicate(question: Fact, label: str, observed: str) -> tuple[Precondition, ...]:
+    """Return the material precondition that nobody wrote the same since; none where the ERP can't tell how many there are."""
+    if observed == facts.ABSENT:
+        return ()
+    return (
+        Precondition(
+            code="no_duplicate_since",
+            label=label,
+            fact=question,
+            comparator=Comparator.AT_MOST,
+            expected=observed,
+            severity=Severity.MATERIAL,
+            observed=observed,
+        ),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SpendingFacts:
     """The budget of one cost centre and year, as questions and as what was answered under `key`."""

@@ -16,6 +16,7 @@ from gateway.catalogue.checks import (
     SpendingFacts,
     budget_bar,
     budget_precondition,
+    no_duplicate,
     period_precondition,
     require_open_period,
 )
@@ -62,6 +63,10 @@ class StockDetails(ResultModel):
     standard_cost: str = Field(description="Decimal text per unit, in the company's currency")
     currency: str
     locations: list[StockAt]
+
+
+# By how many percent a standard cost may move between approval and commit.
+COST_TOLERANCE = "0.5"
 
 
 class ReleaseInventoryPayload(StrictModel):
@@ -113,6 +118,7 @@ class ReleaseInventory(WriteTool[ReleaseInventoryPayload]):
                 "period": facts.period_status(company, effective_on),
                 "name": facts.item(company, payload.item, "name"),
                 "stock": facts.stock_quantity(company, payload.item, payload.location),
+                "same": facts.release_count(company, payload.item, payload.order, payload.quantity),
                 **(spending.questions() if spending else {}),
             },
         )
@@ -181,12 +187,18 @@ def _preconditions(
         # The value that was approved is quantity × this cost.
         Precondition(
             code="standard_cost_unchanged",
-            label=f"The standard cost of {item} is still {price_text(found['cost'])} {found['currency']}",
+            label=f"The standard cost of {item} is still {price_text(found['cost'])} {found['currency']}, give or take {COST_TOLERANCE} %",
             fact=facts.item(company, payload.item, "standard_cost"),
-            comparator=Comparator.EQUALS,
+            comparator=Comparator.WITHIN,
             expected=found["cost"],
             severity=Severity.MATERIAL,
             observed=found["cost"],
+            tolerance=COST_TOLERANCE,
+        ),
+        *no_duplicate(
+            facts.release_count(company, payload.item, payload.order, payload.quantity),
+            f"Nobody else released {quantity_text(payload.quantity)} of {item} for {payload.order} since",
+            found["same"],
         ),
     ]
     if spending and spending.has_budget(found):

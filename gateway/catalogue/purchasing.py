@@ -16,6 +16,7 @@ from gateway.catalogue.checks import (
     SpendingFacts,
     budget_bar,
     budget_precondition,
+    no_duplicate,
     period_precondition,
     require_company_currency,
     require_open_period,
@@ -126,7 +127,9 @@ class CreatePurchaseOrder(WriteTool[CreatePurchaseOrderPayload]):
         )
 
     def present(self, payload: CreatePurchaseOrderPayload, company: str, connector: Connector) -> Presented:
-        """Return the order with the names of vendor and items, its budget bar and its four preconditions."""
+        """Return the order with the names of vendor and items, its budget bar and its preconditions."""
+        total = _total(payload)
+        same = facts.order_count(company, payload.vendor, payload.reference, total)
         ordered_on = date.fromisoformat(payload.ordered_on)
         spending = SpendingFacts(company, payload.cost_centre, ordered_on.year)
         items = list(dict.fromkeys(line.item for line in payload.lines))
@@ -138,6 +141,7 @@ class CreatePurchaseOrder(WriteTool[CreatePurchaseOrderPayload]):
                 "vendor": facts.vendor(company, payload.vendor, "name"),
                 "status": facts.vendor(company, payload.vendor, "status"),
                 "bank": facts.vendor(company, payload.vendor, "bank_fingerprint"),
+                "same": same,
                 **spending.questions(),
                 **{f"item:{number}": facts.item(company, number, "name") for number in items},
             },
@@ -149,7 +153,6 @@ class CreatePurchaseOrder(WriteTool[CreatePurchaseOrderPayload]):
         if not spending.has_budget(found):
             message = f"cost centre {payload.cost_centre} has no budget for {ordered_on.year}"
             raise refuse("/payload/cost_centre", message, "a cost centre with a budget for the year; see check_budget")
-        total = _total(payload)
         return Presented(
             headline=self._headline(payload, total, vendor_name, found),
             counterparty_name=clipped(vendor_name, NAME_LIMIT),
@@ -184,6 +187,9 @@ class CreatePurchaseOrder(WriteTool[CreatePurchaseOrderPayload]):
                     observed=found["bank"],
                 ),
                 budget_precondition(spending, total, found),
+                *no_duplicate(
+                    same, f"Nobody else ordered {payload.reference} over {total} from vendor {payload.vendor} since", found["same"]
+                ),
             ),
             budget=budget_bar(spending, total, found),
         )

@@ -79,6 +79,8 @@ class PurchaseOrder(models.Model):
             # Lists per vendor, and the search for orders that look alike.
             models.Index(fields=["vendor", "ordered_on"], name="ledger_order_by_vendor"),
             models.Index(fields=["company", "ordered_on"], name="ledger_order_by_date"),
+            # Whether the same order was written already, asked before each commit.
+            models.Index(fields=["vendor", "order_reference"], name="ledger_order_by_own_reference"),
         ]
 
     def __str__(self) -> str:
@@ -150,6 +152,7 @@ class InventoryMovement(models.Model):
         indexes = [
             models.Index(fields=["company", "reference", "number"], name="ledger_movement_by_reference"),
             models.Index(fields=["item", "location"], name="ledger_movement_by_item"),
+            models.Index(fields=["item", "order_reference"], name="ledger_movement_by_order"),
         ]
 
     def __str__(self) -> str:

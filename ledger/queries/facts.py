@@ -160,7 +160,7 @@ _SOURCES = (
         (("vendor", "text"), ("reference", "text"), ("total", "text")),
         # What was cancelled is no duplicate of anything.
         "SELECT position, count(document.id) FROM {origin}"
-        " LEFT JOIN ledger_vendor AS vendor ON vendor.company_id = company.id AND vendor.number = wanted_vendor"
+        " JOIN ledger_vendor AS vendor ON vendor.company_id = company.id AND vendor.number = wanted_vendor"
         " LEFT JOIN ledger_purchaseorder AS document ON document.vendor_id = vendor.id AND document.order_reference = wanted_reference"
         "  AND document.total_minor::text = wanted_total AND document.state = 'open'"
         " GROUP BY position",
@@ -169,9 +169,9 @@ _SOURCES = (
     _Source(
         (("item", "text"), ("order", "text"), ("quantity", "text")),
         "SELECT position, count(document.id) FROM {origin}"
-        " LEFT JOIN ledger_item AS item ON item.company_id = company.id AND item.number = wanted_item"
+        " JOIN ledger_item AS item ON item.company_id = company.id AND item.number = wanted_item"
         " LEFT JOIN ledger_inventorymovement AS document ON document.item_id = item.id AND document.order_reference = wanted_order"
-        "  AND document.quantity = wanted_quantity::numeric AND document.kind = 'release'"
+        "  AND document.quantity = CASE WHEN wanted_quantity ~ '^[0-9.]+$' THEN wanted_quantity::numeric END AND document.kind = 'release'"
         " GROUP BY position",
         {"release_count": lambda row: str(row[0])},
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from proposals.services.outcomes import NewOutcome, record_outcome, record_outcomes
 from proposals.services.preparation import Request
 from proposals.services.reading import Read, read
+from proposals.services.renewal import Renewal, renew
 from proposals.services.resolution import (
     FeedbackNote,
     Resolution,
@@ -21,6 +22,7 @@ __all__ = [
     "FeedbackNote",
     "NewOutcome",
     "Read",
+    "Renewal",
     "Request",
     "Resolution",
     "Submission",
@@ -30,6 +32,7 @@ __all__ = [
     "read",
     "record_outcome",
     "record_outcomes",
+    "renew",
     "resolve",
     "resolve_many",
     "void",

@@ -122,6 +122,7 @@ def test_every_fact_is_answered(connector: EmbeddedConnector) -> None:
         "480000.00": facts.budget(COMPANY, "4010", 2026, "amount"),
         "331": facts.stock_quantity(COMPANY, "P-1003", "MAIN"),
         "posted": facts.document_status(COMPANY, "PO-2026-000001"),
+        "0": facts.order_count(COMPANY, "70001", "never ordered", Money(100, "EUR")),
         "none": facts.vendor("AT01", "71001", "bank_fingerprint"),
     }
     assert connector.observe(list(asked.values())) == list(asked)
@@ -176,7 +177,7 @@ def test_presenting_an_order_costs_few_statements(connector: EmbeddedConnector) 
     payload = tool.validate(order_payload(lines=lines))
     with CaptureQueriesContext(connections["ledger"]) as statements:
         tool.present(payload, COMPANY, connector)
-    assert len(statements) <= 6
+    assert len(statements) <= 7
 
 
 def test_drift_is_seen(connector: EmbeddedConnector) -> None:

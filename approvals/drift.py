@@ -1,0 +1,95 @@
+"""Material drift: the same approvers are asked again, about nothing but what drifted.
+
+An approval is bound to a digest, and the facts it leaned on are part of it. So what drifted makes a new version of the proposal: the same
+payload over the facts as they are now, on the route that the first one got. Earlier decisions stay where they were made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db.models import Model
+
+import audit.services
+from approvals.events import GateEvent
+from approvals.gate import ROUTER, gate_facts
+from approvals.models import Exclusion, Route, RouteStep, StepGroup
+from approvals.policies import EXCLUSION_LABELS
+from approvals.queries.authority import Excluded
+from approvals.routing import ROUTE_PURPOSE
+from approvals.states import StepState
+from audit.records import NewEvent
+from gateway.preconditions import Check
+from kernel.actors import Actor
+from kernel.canonical import canonical_bytes, digest_of_bytes
+from kernel.ids import Prefix, encode, new_id
+from kernel.queue import wake
+from proposals import services as proposals
+from proposals.models import Proposal
+from proposals.subjects import subject_of
+
+CODE = "material_drift"
+REASON = "Back to the same approvers, because what its approval leaned on has drifted. First routed so: "
+
+
+def ask_again(
+    *, proposal: Proposal, checks: Sequence[Check], known: Sequence[Check], reason: str, actor: Actor, now: datetime
+) -> Proposal | None:
+    """An approved proposal, locked by the caller, is voided, and its approvers are asked about a version that names what drifted.
+
+    `checks` are the stored preconditions with their values now, `known` what else the approval leaned on, which is no fact of the ERP.
+    Returns that version; None when nobody was asked the first time, because the policy approved by itself: then its agent is told to
+    propose a revision, and what the policy makes of that is another matter. Joins the caller's transaction.
+    """
+    drift = [check.as_dict() for check in (*checks, *known) if not check.is_holding]
+    route = Route.objects.select_related("policy", "row").filter(proposal=proposal).first()
+    if route is None or route.is_automatic:
+        advice = f"{reason} Propose a revision that supersedes it."
+        proposals.void(proposal=proposal, actor=actor, now=now, code=CODE, reason=advice, differences=drift)
+        return None
+    key = new_id()
+    said = f"{reason} Its approvers are asked again about {encode(Prefix.PROPOSAL, key)}, which takes its place: follow that one."
+    proposals.void(proposal=proposal, actor=actor, now=now, code=CODE, reason=said, differences=drift)
+    renewal = proposals.renew(proposal=proposal, key=key, checks=checks, known=known, actor=ROUTER, now=now)
+    routed = _rerouted(route, renewal.proposal, now=now)
+    audit.services.record_many([*renewal.events, routed], new_chains={subject_of(renewal.proposal).chain})
+    wake("proposed", renewal.proposal.public_id)
+    return renewal.proposal
+
+
+def _rerouted(route: Route, proposal: Proposal, *, now: datetime) -> NewEvent:
+    """Give the new version the steps, groups and exclusions of the old one, and return the gate's event."""
+    reason = f"{REASON}{route.reason.removeprefix(REASON)}"
+    snapshot = route.snapshot | {"proposal": proposal.public_id, "payload_digest": proposal.payload_digest, "reason": reason}
+    stored = canonical_bytes(snapshot)
+    digest = digest_of_bytes(ROUTE_PURPOSE, stored)
+    new = Route(proposal=proposal, **_copied(route, "proposal", "reason", "snapshot_bytes", "digest", "created_at"))
+    new.reason, new.snapshot_bytes, new.digest, new.created_at = reason, stored, digest, now
+    new.save(force_insert=True)
+    for step in RouteStep.objects.filter(route=route).order_by("position"):
+        is_first = step.position == 1
+        state = {"state": StepState.OPEN if is_first else StepState.WAITING, "opened_at": now if is_first else None}
+        fresh = _copied(step, "id", "route", "state", "opened_at", "satisfied_at", "due_at", "escalated_at")
+        again = RouteStep.objects.create(route=new, **state, **fresh)
+        StepGroup.objects.bulk_create([StepGroup(step=again, group_id=item.group_id) for item in StepGroup.objects.filter(step=step)])
+    kept_out = Exclusion.objects.filter(route=route).select_related("user")
+    Exclusion.objects.bulk_create([Exclusion(route=new, user_id=item.user_id, reason=item.reason) for item in kept_out])
+    return NewEvent(
+        kind=GateEvent.ROUTED,
+        actor=ROUTER,
+        subject=subject_of(proposal),
+        now=now,
+        gate=gate_facts(
+            new,
+            required=sum(step["min_approvals"] for step in snapshot["steps"]),
+            excluded=[Excluded(item.user_id, item.reason) for item in kept_out if item.reason in EXCLUSION_LABELS],
+        ),
+        action_digest=proposal.payload_digest,
+        payload={"reason": reason},
+    )
+
+
+def _copied(row: Model, *but: str) -> dict[str, object]:
+    """Return the columns of a row but those named, ready for another row."""
+    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields if field.name not in but}

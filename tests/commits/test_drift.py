@@ -1,0 +1,180 @@
+"""Between approval and commit the world moves: within tolerance it is written down, beyond it the same approvers are asked again."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from approvals.models import Decision, RouteStep
+from approvals.services import show
+from commits.models import Commit
+from kernel.actors import Actor
+from kernel.clock import now as clock_now
+from ledger.models import InventoryMovement, Item
+from ledger.services import close_period, place_staff_order
+from proposals.models import Feedback, Proposal
+from proposals.representation import proposal_view
+from proposals.states import ProposalState
+from tests.builders import ledger
+from tests.builders.approvals import decided_by
+from tests.builders.commits import Gate, as_owner, commit_of, kinds, landed_orders, last_event, make_gate, outcome_of, run
+from tests.builders.identity import COMPANY
+
+pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
+
+
+def spend(amount: str, **fields: object) -> None:
+    """Let the ERP's own people spend this much of the budget."""
+    action = ledger.order(lines=(("I1", "1", amount),), **{"reference": "STAFF-1", **fields})
+    place_staff_order(company=COMPANY, action=action, written_by="staff", now=clock_now())
+
+
+def set_budget(amount_minor: int) -> None:
+    as_owner("UPDATE ledger_budget SET amount_minor = %s", [amount_minor], using="ledger")
+
+
+def set_cost(cost: str) -> None:
+    Item.objects.filter(number="I1").update(standard_cost=Decimal(cost))
+
+
+def drifted_order() -> tuple[Gate, Proposal, Proposal]:
+    """Return an order whose budget was spent between its approval and its commit, and what its approvers are asked now."""
+    gate = make_gate(budget="10000.00")
+    proposal = gate.approved_order("5000.00")
+    spend("5000.01")
+    run()
+    return gate, Proposal.objects.get(pk=proposal.pk), Proposal.objects.get(supersedes=proposal)
+
+
+def approve_again(gate: Gate, proposal: Proposal) -> None:
+    """Approving over drift takes a reason."""
+    decided_by(gate.cast.alice, proposal, reason_code="warning_accepted", comment="The other order was cancelled.")
+
+
+def test_material_drift_asks_the_same_approvers_about_nothing_else() -> None:
+    _, old, new = drifted_order()
+
+    assert landed_orders() == [] or all(order.reference != old.public_id for order in landed_orders())
+    assert (old.state, new.state, new.revision) == ("superseded", "pending", 2)
+    assert kinds(old)[-3:] == ["proposal:voided", "proposal:superseded", "commit:failed"]
+    assert kinds(new) == ["proposal:proposed", "gate:routed"]
+    # What would be written is the same, the digest is not: the facts are part of what is approved.
+    assert (new.payload, new.amount, new.agent_id, new.rationale) == (old.payload, old.amount, old.agent_id, old.rationale)
+    assert new.payload_digest != old.payload_digest
+    assert [(item["field"], item["observed"], item["now"], item["needed"]) for item in new.facts["drift"]] == [
+        ("budget_left:CC1", "10000.00", "4999.99", "at least 5,000.00")
+    ]
+    kept = {item["code"]: item for item in new.preconditions}
+    assert kept["budget_left:CC1"] == {**kept["budget_left:CC1"], "expected": "4999.99", "observed": "4999.99"}
+    columns = ("position", "group_id", "min_approvals")
+    steps = [list(RouteStep.objects.filter(route_id=item.pk).values_list(*columns)) for item in (old, new)]
+    assert steps[0] == steps[1]
+    assert (new.route.policy_id, new.route.row_id, new.route.routed_minor) == (
+        old.route.policy_id,
+        old.route.row_id,
+        old.route.routed_minor,
+    )
+
+
+def test_its_agent_is_told_where_to_look() -> None:
+    _, old, new = drifted_order()
+    told = Feedback.objects.get(proposal=old)
+    assert told.code == "material_drift"
+    assert new.public_id in told.comment
+    view = proposal_view(Proposal.objects.select_related("outcome", "feedback").get(pk=old.pk), reads=[], superseded_by=new.pk)
+    assert (view["status"], view["is_final"], view["superseded_by"]) == ("superseded", True, new.public_id)
+    assert view["outcome"]["data"]["asked_again"] == new.public_id
+
+
+def test_approved_again_it_lands_once_and_the_first_decision_stays() -> None:
+    gate, old, new = drifted_order()
+    set_budget(20_000_00)
+    approve_again(gate, new)
+    run()
+    assert commit_of(new).state == "succeeded"
+    assert len(landed_orders(new)) == 1
+    assert landed_orders(old) == []
+    assert [Decision.objects.filter(proposal=item).count() for item in (old, new)] == [1, 1]
+    assert Commit.objects.count() == 2
+
+
+def test_the_erp_keeps_the_last_word() -> None:
+    """Approving over a spent budget does not make it larger: the ERP refuses, and an operator may try again once it is."""
+    gate, _, new = drifted_order()
+    approve_again(gate, new)
+    run()
+    assert (commit_of(new).state, commit_of(new).code) == ("failed", "budget_exceeded")
+    assert landed_orders(new) == []
+
+
+def test_drifting_further_asks_once_more() -> None:
+    gate, _, new = drifted_order()
+    approve_again(gate, new)
+    spend("1000.00", reference="STAFF-2")
+    run()
+    third = Proposal.objects.get(supersedes=new)
+    assert (third.state, third.revision) == ("pending", 3)
+    assert [(item["observed"], item["now"]) for item in third.facts["drift"]] == [("4999.99", "3999.99")]
+
+
+def test_rejected_again_nothing_is_written() -> None:
+    gate, _, new = drifted_order()
+    decided_by(gate.cast.alice, new, "reject")
+    assert run().claimed == 0
+    assert Proposal.objects.get(pk=new.pk).state == ProposalState.REJECTED
+    assert landed_orders(new) == []
+
+
+def test_the_page_binds_what_drifted() -> None:
+    gate, _, new = drifted_order()
+    shown = show(user=gate.cast.alice, proposal_id=new.public_id, now=clock_now(), actor=Actor.human(gate.cast.alice.pk))
+    assert [item["field"] for item in shown.facts["drift"]] == ["budget_left:CC1"]
+    assert shown.needs_reason
+
+
+def test_hard_beats_material() -> None:
+    gate = make_gate(budget="10000.00")
+    proposal = gate.approved_order("5000.00")
+    spend("5000.01")
+    close_period(company=COMPANY, year=2026, month=11)
+    run()
+    assert (Proposal.objects.get(pk=proposal.pk).state, commit_of(proposal).code) == ("voided", "drift")
+    assert not Proposal.objects.filter(supersedes=proposal).exists()
+
+
+def test_within_tolerance_it_lands_and_old_and_new_are_kept() -> None:
+    gate = make_gate(budget="10000.00")
+    proposal = gate.approved_order("5000.00")
+    spend("1000.00")
+    run()
+    assert commit_of(proposal).state == "succeeded"
+    moved = Proposal.objects.get(pk=proposal.pk).outcome.data["tolerated"]
+    assert [(item["field"], item["observed"], item["now"]) for item in moved] == [("budget_left:CC1", "10000.00", "9000.00")]
+    assert outcome_of(last_event(proposal, "commit:succeeded"))["tolerated"] == ["budget_left:CC1"]
+
+
+@pytest.mark.parametrize(("cost", "state"), [("12.40", "approved"), ("12.41", "superseded")])
+def test_a_cost_may_move_by_half_a_percent(gate: Gate, cost: str, state: str) -> None:
+    proposal = gate.approved("release_inventory", ledger.release())
+    set_cost(cost)
+    run()
+    assert Proposal.objects.get(pk=proposal.pk).state == state
+    assert InventoryMovement.objects.filter(reference=proposal.public_id).exists() is (state == "approved")
+
+
+def test_the_same_order_written_by_hand_meanwhile_is_drift() -> None:
+    gate = make_gate()
+    proposal = gate.approved_order("5000.00")
+    spend("5000.00", reference="REQ-1")
+    run()
+    new = Proposal.objects.get(supersedes=proposal)
+    assert [(item["field"], item["now"]) for item in new.facts["drift"] if item["drift"] == "material"] == [("no_duplicate_since", "1")]
+
+
+def test_another_order_of_the_same_reference_is_none() -> None:
+    gate = make_gate()
+    proposal = gate.approved_order("5000.00")
+    spend("5000.01", reference="REQ-1")
+    run()
+    assert commit_of(proposal).state == "succeeded"
