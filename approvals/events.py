@@ -47,6 +47,7 @@ class PolicyEvent(StrEnum):
     EDITED = "policy:edited"
     CURRENCY_RECORDED = "policy:currency_recorded"
     RATE_RECORDED = "policy:rate_recorded"
+    EXPORTED = "policy:exported"
     SUBMITTED = "policy:submitted"
     ACTIVATED = "policy:activated"
     RETIRED = "policy:retired"

@@ -15,11 +15,10 @@ from approvals.services.matrix import refusals_recorded
 from audit.records import Subject
 from audit.services import record
 from gateway.connections import connector_for
-from gateway.errors import ErpUnavailable
 from gateway.facts import company_currency
 from identity.permissions import Permission, companies_with, require_permission
 from kernel.actors import Actor
-from kernel.errors import FieldError, PermissionRefused, ValidationFailed
+from kernel.errors import DomainError, FieldError, PermissionRefused, ValidationFailed
 from kernel.money import CURRENCY_PATTERN, parse_decimal
 
 SOURCE_LENGTH_MAX = 80
@@ -87,7 +86,8 @@ def currencies_in_erp(companies: list[str]) -> Mapping[str, str]:
     for company in companies:
         try:
             (found[company],) = connector_for(company).observe([company_currency(company)])
-        except (ErpUnavailable, ValidationFailed):
+        except DomainError:
+            # Down, or no connection keeps its books: nothing is known about this one.
             continue
     return {company: currency for company, currency in found.items() if CURRENCY_PATTERN.match(currency)}
 

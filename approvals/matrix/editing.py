@@ -157,6 +157,11 @@ def replace_rows(*, policy_id: uuid.UUID, rows: Sequence[RowDraft], user: User, 
     return _edit(policy_id, change, user=user, actor=actor, now=now)
 
 
+def record_export(*, policy: Policy, actor: Actor, now: datetime) -> None:
+    """Leave an event that the rows of a version were handed out as a file."""
+    record(kind=PolicyEvent.EXPORTED, actor=actor, subject=subject_of(policy), now=now, outcome={"version": policy.version})
+
+
 def draft_of(row: PolicyRow) -> RowDraft:
     """Return the row as its editor works on it."""
     values = {field.name: getattr(row, field.name) for field in fields(RowDraft)}

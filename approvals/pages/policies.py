@@ -9,11 +9,14 @@ from django.contrib.auth.models import User
 from django.db.models import Count, QuerySet
 from django.urls import reverse
 
+from approvals.matrix.asking import rule_text
+from approvals.matrix.editing import row_digest
 from approvals.models import Policy, PolicyRow
 from approvals.pages.words import POLICY_TAGS
 from approvals.queries.rail import name_of
-from approvals.routing import step_rules
-from approvals.states import PolicyState
+from approvals.routing import ROLLING_WORDS, condition_texts, step_rules
+from approvals.services.matrix import has_written, own_policy_sentence
+from approvals.states import PolicyState, RollingKey
 from identity.models import ApprovalGroup
 from identity.permissions import Permission, permissions_of
 from kernel.display import Moment, Tag, at, counted, maybe_at, short_digest
@@ -36,8 +39,9 @@ class PolicyLine:
 
 @dataclass(frozen=True, slots=True)
 class MatrixRow:
-    """One row of the matrix."""
+    """One row of the matrix; the addresses are for whoever may change it."""
 
+    id: int
     priority: int
     title: str
     tool: str
@@ -46,22 +50,40 @@ class MatrixRow:
     from_amount: str
     up_to: str
     rolling: str
+    conditions: Sequence[str]
+    extras: Sequence[str]
     steps: Sequence[str]
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One view of a version."""
+
+    title: str
+    url: str
+    is_current: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that this person may do with this version."""
+    """One thing that this person may do with this version; a disabled one says why not."""
 
     title: str
     url: str
+    why_not: str = ""
+    is_primary: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyPage:
     """Everything the page of one version shows."""
 
+    id: str
     title: str
+    name: str
+    tabs: Sequence[Tab]
+    is_editable: bool
     version: int
     state: Tag
     note: str
@@ -98,18 +120,45 @@ def policy_line(policy: Policy) -> PolicyLine:
     )
 
 
+TABS = (
+    ("Matrix", "policy"),
+    ("Gaps and overlaps", "check_policy"),
+    ("Try a write", "try_policy"),
+    ("Difference", "compare_policy"),
+    ("Backtest", "backtest_policy"),
+)
+
+
+def tabs_of(policy: Policy, current: str) -> list[Tab]:
+    """Return the views of a version; `current` is the name of the one that is open."""
+    return [Tab(title, reverse(f"approvals:{name}", args=[policy.public_id]), name == current) for title, name in TABS]
+
+
+def group_titles() -> dict[str, str]:
+    """Return the titles of the approval groups by their codes."""
+    return dict(ApprovalGroup.objects.values_list("code", "title"))
+
+
 def policy_page(policy: Policy, user: User) -> PolicyPage:
     """Return the matrix of one version, and what this person may do with it."""
-    groups = dict(ApprovalGroup.objects.values_list("code", "title"))
-    actions, why_not = _actions(policy, user)
+    groups = group_titles()
+    held = permissions_of(user)
+    actions, why_not = _actions(policy, user, held)
+    is_editable = policy.state == PolicyState.DRAFT and Permission.POLICY_EDIT in held
+    editors = [name_of(editor.user) for editor in policy.editors.select_related("user") if editor.user_id != policy.author_id]
     return PolicyPage(
+        id=policy.public_id,
         title=f"Policy v{policy.version}: {policy.title}",
+        name=policy.title,
+        tabs=tabs_of(policy, "policy"),
+        is_editable=is_editable,
         version=policy.version,
         state=POLICY_TAGS[policy.state],
         note=NOTES[PolicyState(policy.state)],
         rows=[_row(row, groups) for row in policy.rows.all()],
         facts=(
             ("Author", name_of(policy.author)),
+            *((("Also changed by", ", ".join(sorted(editors))),) if editors else ()),
             ("Written", at(policy.created_at)),
             ("Activated by", name_of(policy.activated_by) if policy.activated_by else "–"),
             ("Activated", maybe_at(policy.activated_at)),
@@ -122,11 +171,14 @@ def policy_page(policy: Policy, user: User) -> PolicyPage:
 
 
 def _row(row: PolicyRow, groups: dict[str, str]) -> MatrixRow:
-    steps = [
-        f"{number}. {groups.get(rule['group'], rule['group'])}: {counted(rule['min_approvals'], 'approval', 'approvals')}"
-        for number, rule in enumerate(step_rules(row), start=1)
+    steps = [f"{number}. {rule_text(rule, groups)}" for number, rule in enumerate(step_rules(row), start=1)]
+    per = ROLLING_WORDS[RollingKey(row.rolling_by)]
+    extras = [
+        f"in bulk up to {Money(row.bulk_up_to_minor, row.currency)}" if row.bulk_up_to_minor is not None else "",
+        f"second factor from {Money(row.step_up_from_minor, row.currency)}" if row.step_up_from_minor is not None else "",
     ]
     return MatrixRow(
+        id=row.pk,
         priority=row.priority,
         title=row.title,
         tool=row.tool,
@@ -134,17 +186,29 @@ def _row(row: PolicyRow, groups: dict[str, str]) -> MatrixRow:
         cost_centre=row.cost_centre or "any",
         from_amount=str(Money(row.from_minor, row.currency)),
         up_to=str(Money(row.up_to_minor, row.currency)) if row.up_to_minor is not None else "no end",
-        rolling=f"rolling sum of {counted(row.rolling_days, 'day', 'days')} counts" if row.rolling_days else "",
+        rolling=f"rolling sum of {counted(row.rolling_days, 'day', 'days')} counts{per}" if row.rolling_days else "",
+        conditions=[text for text in condition_texts(row) if not text.startswith("cost centre")],
+        extras=[text for text in extras if text],
         steps=steps or ["Nobody: approved automatically, within the grant, when it can be compensated"],
+        seen=row_digest(row),
     )
 
 
-def _actions(policy: Policy, user: User) -> tuple[list[Action], str]:
-    held = permissions_of(user)
+def _actions(policy: Policy, user: User, held: frozenset[Permission]) -> tuple[list[Action], str]:
+    """Return what this person may do; what a second person does is shown disabled to the authors, with the reason."""
+
+    def url(name: str) -> str:
+        return reverse(f"approvals:{name}", args=[policy.public_id])
+
     if policy.state == PolicyState.DRAFT and Permission.POLICY_EDIT in held:
-        return [Action("Submit for review", reverse("approvals:submit_policy", args=[policy.public_id]))], ""
-    if policy.state == PolicyState.REVIEW and Permission.POLICY_ACTIVATE in held:
-        if policy.author_id == user.pk:
-            return [], "You wrote this version, so somebody else activates it."
-        return [Action("Activate", reverse("approvals:activate_policy", args=[policy.public_id]))], ""
-    return [], ""
+        why_not = "" if policy.rows.exists() else "A policy without rows would route nothing; add a row first."
+        return [Action("Submit for review", url("submit_policy"), why_not)], why_not
+    if policy.state != PolicyState.REVIEW:
+        return [], ""
+    actions, why_not = [], ""
+    if Permission.POLICY_EDIT in held:
+        actions.append(Action("Back to draft", url("return_policy"), is_primary=False))
+    if Permission.POLICY_ACTIVATE in held:
+        why_not = own_policy_sentence(policy) if has_written(policy, user) else ""
+        actions.append(Action("Activate", url("activate_policy"), why_not))
+    return actions, why_not
