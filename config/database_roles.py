@@ -20,6 +20,9 @@ INSERT_ONLY = (
     "commits_relanding",
     "proposals_citation",
     "proposals_readreceipt",
+    "reconciliation_rulehit",
+    "reconciliation_sample",
+    "reconciliation_sampleitem",
 )
 
 

@@ -44,7 +44,9 @@ class Prefix(StrEnum):
     PROPOSAL = "prop"
     READ = "read"
     REVIEW = "review"
+    RULE_RUN = "jrun"
     RUN = "run"
+    SAMPLE = "smp"
 
 
 def new_id() -> uuid.UUID:

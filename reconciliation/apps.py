@@ -15,8 +15,10 @@ class ReconciliationConfig(AppConfig):
         """Make kinds recordable and requests heard."""
         from audit.kinds import register_kinds
         from kernel.queue import Cluster, on_wake
-        from reconciliation.events import CompensationEvent, ReconciliationEvent
+        from reconciliation.events import AssuranceEvent, CompensationEvent, ReconciliationEvent
 
         register_kinds(ReconciliationEvent)
         register_kinds(CompensationEvent)
+        register_kinds(AssuranceEvent)
+        on_wake("rules_requested", "reconciliation.assurance.tasks.run_requested", cluster=Cluster.BULK)
         on_wake("reconciliation_requested", "reconciliation.tasks.run_requested", cluster=Cluster.BULK)

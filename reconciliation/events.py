@@ -23,6 +23,16 @@ class ReconciliationEvent(StrEnum):
     EXPORTED = "reconciliation:exported"
 
 
+class AssuranceEvent(StrEnum):
+    """What auditors do: they look, run the rules over a period, draw samples, take rows away."""
+
+    LOOKED = "evidence:looked"
+    EXPORTED = "evidence:rows_exported"
+    RULES_REQUESTED = "evidence:rules_requested"
+    RULES_RUN = "evidence:rules_run"
+    SAMPLE_DRAWN = "evidence:sample_drawn"
+
+
 class CompensationEvent(StrEnum):
     """What happens to corrections."""
 

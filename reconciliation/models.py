@@ -8,6 +8,7 @@ from django.db.models import F, Q
 
 from kernel.ids import Prefix, encode, new_id
 from proposals.models import Proposal
+from reconciliation.assurance.models import RuleHit, RuleRun, Sample, SampleItem  # noqa: F401  tables of this app, too
 from reconciliation.states import CLOSED_BY_PEOPLE, BreakKind, BreakState, RunScope, RunState
 
 

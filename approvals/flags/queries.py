@@ -64,6 +64,11 @@ class InForce:
     version: int
     thresholds: Thresholds
 
+    @classmethod
+    def default(cls) -> InForce:
+        """Return what holds where nobody has set anything."""
+        return cls(0, Thresholds())
+
 
 def thresholds_in_force(companies: Iterable[str]) -> dict[str, InForce]:
     """Return what each company's writes are held against: its own set, else everybody's, else the defaults; and its calendar."""
