@@ -20,8 +20,8 @@ class CurrentTransaction(models.Func):
 class Event(models.Model):
     """A recorded fact: `bytes` is the canonical record; every other column repeats a part of it, for searching.
 
-    `transaction` lets the sealer look for unsealed rows among the recent ones only, without ever skipping a late committer:
-    see audit/sealer.py.
+    Partitioned by month of its id (audit/partitions.py). `transaction` lets the sealer look for unsealed rows among the recent
+    ones only, without ever skipping a late committer: see audit/sealer.py.
     """
 
     event_id = models.UUIDField(primary_key=True, editable=False)
@@ -49,14 +49,14 @@ class Event(models.Model):
         """Constraints carry the rules; indexes carry their reason."""
 
         constraints = [
-            # A second successor of one event would be a fork: it can't be stored.
-            models.UniqueConstraint(fields=["chain", "position"], name="audit_event_one_successor"),
             models.CheckConstraint(
                 name="audit_event_first_has_no_previous",
                 condition=models.Q(position=1, previous_leaf__isnull=True) | models.Q(position__gt=1, previous_leaf__isnull=False),
             ),
         ]
         indexes = [
+            # One proposal's events in their order; that no two share a place is the link's primary key.
+            models.Index(fields=["chain", "position"], name="audit_event_chain"),
             # The sealer's search for unsealed rows.
             models.Index(fields=["transaction"], name="audit_event_transaction"),
             # Periods: almost free, because rows arrive in this order.
@@ -68,13 +68,30 @@ class Event(models.Model):
         return f"{self.kind} {self.event_id}"
 
 
+class Link(models.Model):
+    """The place of an event in its subject's chain, over all partitions: a second successor, which would be a fork, can't be stored.
+
+    A trigger adds it with the event. It holds the leaf, so that chain and tree can be verified after the event went into an archive.
+    """
+
+    pk = models.CompositePrimaryKey("chain", "position")
+    chain = models.CharField(max_length=200)
+    position = models.PositiveBigIntegerField()
+    event_id = models.UUIDField(unique=True)
+    leaf = models.BinaryField()
+
+    def __str__(self) -> str:
+        """Return the place, for logs."""
+        return f"{self.chain} {self.position}"
+
+
 class EventPayload(models.Model):
     """Readable content beside an event: not hashed, bound to it by a salted commitment, readable with the key of this record only.
 
     `content` is ciphertext over salt and payload (audit/payloads.py opens it), `key_id` the scheme, `salt` empty: it is inside.
     """
 
-    event = models.OneToOneField(Event, on_delete=models.PROTECT, primary_key=True, related_name="payload")
+    event = models.OneToOneField(Event, on_delete=models.PROTECT, primary_key=True, related_name="payload", db_constraint=False)
     salt = models.BinaryField()
     content = models.BinaryField()
     key_id = models.CharField(max_length=64, blank=True, default="")
@@ -131,7 +148,7 @@ class Seal(models.Model):
     """An event's place in the chain: the gapless sequence and the entry that links it to everything before."""
 
     sequence = models.BigIntegerField(primary_key=True)
-    event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="seal")
+    event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="seal", db_constraint=False)
     entry = models.BinaryField(unique=True)
     previous = models.BinaryField(unique=True)
     sealed_at = models.DateTimeField(db_default=Now())

@@ -18,7 +18,7 @@ from audit.verifier.countersign_verify import TLOG_PROOF_HEADER, Frontier, encod
 LEAVES_PER_FETCH = 10_000
 DIGEST_BYTES = 32
 LEAVES_AFTER = """
-SELECT s.sequence, e.leaf FROM audit_seal s JOIN audit_event e ON e.event_id = s.event_id
+SELECT s.sequence, l.leaf FROM audit_seal s JOIN audit_link l ON l.event_id = s.event_id
 WHERE s.sequence > %s AND s.sequence <= %s ORDER BY s.sequence LIMIT %s
 """
 

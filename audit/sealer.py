@@ -55,6 +55,12 @@ PREDECESSORS = f"""
 SELECT {EVENT_COLUMNS}, {IS_UNSEALED} FROM unnest(%s::text[], %s::bigint[]) AS wanted (chain, position)
 JOIN audit_event e ON e.chain = wanted.chain AND e.position = wanted.position
 """  # noqa: S608  constants only
+# Those whose events were detached with their archive: sealed, and known by their leaf.
+ARCHIVED_LEAVES = """
+SELECT l.chain, l.position, l.leaf FROM unnest(%s::text[], %s::bigint[]) AS wanted (chain, position)
+JOIN audit_link l ON l.chain = wanted.chain AND l.position = wanted.position
+JOIN audit_seal s ON s.event_id = l.event_id WHERE s.sequence <= (SELECT max(last_sequence) FROM audit_archive)
+"""
 INSERT_SEALS = """
 INSERT INTO audit_seal (sequence, event_id, entry, previous)
 SELECT * FROM unnest(%s::bigint[], %s::uuid[], %s::bytea[], %s::bytea[])
@@ -224,11 +230,14 @@ def refuse_forged(event: StoredEvent, key: bytes, chain: str) -> None:
 def _linked_order(rows: list[StoredEvent]) -> list[StoredEvent]:
     """Return the events so that each follows the one its link names, pulling in predecessors the batch does not hold."""
     known = {(event.chain, event.position): event for event in rows}
-    sealed: dict[tuple[str, int], StoredEvent] = {}
+    sealed: dict[tuple[str, int], bytes] = {}
     wanted = _missing_predecessors(rows, known)
     while wanted:
         found = _predecessors(wanted)
-        sealed.update({(event.chain, event.position): event for event, is_unsealed in found if not is_unsealed})
+        sealed.update({(event.chain, event.position): event.leaf for event, is_unsealed in found if not is_unsealed})
+        if len(found) < len(wanted):
+            places = {(event.chain, event.position) for event, _ in found}
+            sealed.update(_archived_leaves([place for place in wanted if place not in places]))
         pulled = [event for event, is_unsealed in found if is_unsealed]
         known.update({(event.chain, event.position): event for event in pulled})
         wanted = _missing_predecessors(pulled, known)
@@ -244,18 +253,17 @@ def _linked_order(rows: list[StoredEvent]) -> list[StoredEvent]:
         ordered.extend(reversed(pending))
     for event in ordered:
         place = (event.chain, event.position - 1)
-        _refuse_broken_link(event, known.get(place) or sealed.get(place))
+        _refuse_broken_link(event, known[place].leaf if place in known else sealed.get(place))
     return ordered
 
 
-def _refuse_broken_link(event: StoredEvent, before: StoredEvent | None) -> None:
-    expected = before.leaf if before is not None else None
+def _refuse_broken_link(event: StoredEvent, expected: bytes | None) -> None:
     is_first = event.position == 1
     if event.previous_leaf != expected or is_first != (expected is None):
         raise SealingRefused(
             "link_broken",
             f"{event.text_id} ({event.kind}) says it is number {event.position} of {event.chain}, but the event before it is "
-            f"{'another one' if before is not None else 'missing'}.",
+            f"{'another one' if expected is not None else 'missing'}.",
             event_id=event.text_id,
         )
 
@@ -269,6 +277,12 @@ def _predecessors(places: Sequence[tuple[str, int]]) -> list[tuple[StoredEvent, 
     with connection.cursor() as cursor:
         cursor.execute(PREDECESSORS, [[chain for chain, _ in places], [position for _, position in places]])
         return [(StoredEvent.from_row(row), bool(row[17])) for row in cursor.fetchall()]
+
+
+def _archived_leaves(places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
+    with connection.cursor() as cursor:
+        cursor.execute(ARCHIVED_LEAVES, [[chain for chain, _ in places], [position for _, position in places]])
+        return {(chain, position): bytes(leaf) for chain, position, leaf in cursor.fetchall()}
 
 
 def _events(sql: str, parameters: Sequence[int]) -> list[StoredEvent]:

@@ -28,6 +28,7 @@ from audit.events import LogEvent
 from audit.exporting import export_due
 from audit.keys import chain_id
 from audit.models import Event
+from audit.partitions import make_partitions
 from audit.records import Subject
 from audit.sealer import BATCH_SIZE, Sealer, SealingRefused
 from audit.services import record
@@ -131,6 +132,7 @@ class SealerProcess:
         sealer = Sealer()
         sealer.seal_everything()
         sign_checkpoint(now=clock.now())
+        make_partitions(now=clock.now())
         record_about_log(LogEvent.SEALER_STARTED, now=clock.now())
         with _Exporting():
             self._seal_and_sign(sealer)
@@ -147,6 +149,7 @@ class SealerProcess:
         while not self._stop.is_set():
             if monotonic() - beat_at >= self.heartbeat_seconds:
                 record_about_log(LogEvent.HEARTBEAT, now=clock.now())
+                make_partitions(now=clock.now())
                 beat_at = monotonic()
             sealed = sealer.seal_batch()
             unsigned += sealed

@@ -37,7 +37,7 @@ LAST_LINKS = """
 SELECT wanted.chain, last.position, last.leaf
 FROM unnest(%s::text[]) AS wanted (chain)
 CROSS JOIN LATERAL (
-    SELECT position, leaf FROM audit_event WHERE audit_event.chain = wanted.chain ORDER BY position DESC LIMIT 1
+    SELECT position, leaf FROM audit_link WHERE audit_link.chain = wanted.chain ORDER BY position DESC LIMIT 1
 ) AS last
 """
 

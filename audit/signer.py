@@ -38,7 +38,7 @@ PUBLIC_KEY = "countersign.vkey"
 LEAVES_PER_FETCH = 5_000
 
 LEAVES = """
-SELECT s.sequence, e.leaf FROM audit_seal s JOIN audit_event e ON e.event_id = s.event_id
+SELECT s.sequence, l.leaf FROM audit_seal s JOIN audit_link l ON l.event_id = s.event_id
 WHERE s.sequence > %s AND s.sequence <= %s ORDER BY s.sequence LIMIT %s
 """
 

@@ -43,7 +43,7 @@ def roles() -> Iterator[None]:
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("statement", ["DELETE FROM {}", "TRUNCATE {} CASCADE", "UPDATE {} SET {column} = {column}"])
 def test_the_trigger_refuses_changes_even_to_the_owner(table: str, statement: str) -> None:
-    column = {"audit_event": "kind", "audit_eventpayload": "salt", "audit_seal": "entry"}.get(table, "size")
+    column = {"audit_event": "kind", "audit_link": "chain", "audit_eventpayload": "salt", "audit_seal": "entry"}.get(table, "size")
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM {table}")
         before = cursor.fetchone()
@@ -76,7 +76,7 @@ def test_no_role_may_change_anything(role: str, table: str) -> None:
 
 
 def _any_column(table: str) -> str:
-    return {"audit_event": "kind", "audit_eventpayload": "salt", "audit_seal": "entry"}.get(table, "size")
+    return {"audit_event": "kind", "audit_link": "chain", "audit_eventpayload": "salt", "audit_seal": "entry"}.get(table, "size")
 
 
 @pytest.mark.usefixtures("roles")

@@ -71,7 +71,7 @@ def test_a_smaller_chain_is_not_signed(checkpoints: Path) -> None:
     recorded_many(5)
     seal_and_sign()
     with database_owner(), connection.cursor() as cursor:
-        for table in ("audit_seal", "audit_event", "audit_frontier", "audit_checkpoint", "audit_eventpayload"):
+        for table in ("audit_seal", "audit_event", "audit_link", "audit_frontier", "audit_checkpoint", "audit_eventpayload"):
             cursor.execute(f"DELETE FROM {table}")
     recorded_many(2)
     seal_all()
@@ -85,7 +85,7 @@ def test_a_larger_chain_with_another_history_is_not_signed(checkpoints: Path) ->
     recorded_many(2)
     seal_and_sign()
     with database_owner(), connection.cursor() as cursor:
-        for table in ("audit_seal", "audit_event", "audit_frontier", "audit_checkpoint", "audit_eventpayload"):
+        for table in ("audit_seal", "audit_event", "audit_link", "audit_frontier", "audit_checkpoint", "audit_eventpayload"):
             cursor.execute(f"DELETE FROM {table}")
     recorded_many(4)
     seal_all()

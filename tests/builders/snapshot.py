@@ -9,11 +9,12 @@ from psycopg import sql
 
 ALIASES = ("default", "ledger")
 # What migrations fill is left alone, and the log that points there: Django keeps the content types' numbers in memory. Columns that the
-# database computes are not copied; a table without rows needs no copy.
+# database computes are not copied; a table without rows needs no copy. A partitioned table is copied by its partitions.
 COLUMNS = """
     SELECT table_name, array_agg(column_name::text ORDER BY ordinal_position)
     FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
     WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND is_generated = 'NEVER'
+        AND NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = quote_ident(table_name)::regclass)
         AND table_name NOT IN ('django_migrations', 'django_content_type', 'auth_permission', 'django_admin_log')
     GROUP BY table_name
 """
