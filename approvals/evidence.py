@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
+from approvals.evidence_decision import decision_members
 from approvals.models import Decision, Presentation, Route
 from kernel.canonical import canonical_bytes, parse_json
 from kernel.clock import wire_time
@@ -25,7 +26,7 @@ def members(proposal_typeid: str) -> Mapping[str, bytes]:
         found["gate/policy.json"] = bytes(route.policy.text_bytes)
     for page in Presentation.objects.filter(proposal_id=key).order_by("first_shown_at"):
         found[f"proposal/presentation-{page.digest.removeprefix('sha256:')}.json"] = bytes(page.stored_bytes)
-    return found
+    return {**found, **decision_members(key)}
 
 
 def _route(route: Route) -> bytes:
@@ -77,6 +78,9 @@ def _decisions(key: uuid.UUID) -> bytes:
                     "authentication": [str(method) for method in row.authentication],
                     "payload_digest": row.payload_digest,
                     "presentation_digest": row.presentation.digest,
+                    "page_digest": row.presentation.page_digest,
+                    "second_factor": row.second_factor,
+                    "signed": row.signature_id is not None,
                     "shown_at": wire_time(row.shown_at),
                     "decided_at": wire_time(row.decided_at),
                 }

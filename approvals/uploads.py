@@ -59,9 +59,7 @@ class BoundedUploadHandler(MemoryFileUploadHandler):
         boundary: Any,
         encoding: str | None = None,
     ) -> None:
-        """Refuse a request that is too long before reading it; every shorter one fits into memory."""
-        if content_length > REQUEST_SIZE_MAX:
-            raise StopUpload(connection_reset=True)
+        """Keep every upload in memory: what is longer than memory allows is not read to its end."""
         self.activated = True
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,9 @@ h2{font-size:1rem;margin:2rem 0 .5rem;padding-bottom:.25rem;border-bottom:1px so
 p{margin:.25rem 0}
 dl{display:grid;grid-template-columns:minmax(8rem,14rem) minmax(0,1fr);gap:.25rem 1rem;margin:.5rem 0}
 dt{color:var(--soft)}
-dd,li,td,th,p{overflow-wrap:anywhere}
+dd,li,p,.any{overflow-wrap:anywhere}
+.any{min-width:9rem}
+@media (max-width:40rem){dl{grid-template-columns:minmax(0,1fr)}dd{margin-bottom:.5rem}}
 dd{margin:0}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%}
@@ -51,7 +54,8 @@ HIDING = (
     (0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xD800, 0xDFFF), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF),
     (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0xFFFE, 0xFFFF), (0xE0000, 0xE0FFF),
 )  # fmt: skip
-ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"}
+HIDDEN = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in HIDING) + "]")
+ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 KNOWN = frozenset(
     {
         "schema", "renderer", "locale", "headline", "payload_digest", "proposal", "counterparty", "amount", "facts", "table", "budget",
@@ -69,7 +73,7 @@ def render(facts: Mapping[str, Any], digest: str) -> bytes:
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n',
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
         f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n",
-        '<p class="soft">As shown to the person who decided</p>\n',
+        '<p class="soft">As shown to an approver</p>\n',
         f"<h1>{title}</h1>\n",
         *_sections(facts),
         _section("This page", _facts([("Payload digest", facts["payload_digest"]), ("Presentation digest", digest),
@@ -174,10 +178,16 @@ def _facts(pairs: Sequence[tuple[str, Any]]) -> str:
 
 def _rows(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
     head = "".join(f'<th scope="col">{_text(_label(name))}</th>' for name in names)
-    body = "".join("<tr>" + "".join(f"<td>{_text(_plain(row.get(name, '')))}</td>" for name in names) + "</tr>\n" for row in rows)
+    body = "".join("<tr>" + "".join(_cell(name, row.get(name, "")) for name in names) + "</tr>\n" for row in rows)
     label = _text(", ".join(_label(name) for name in names))
     table = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>"
     return f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">{table}</div>\n'
+
+
+def _cell(name: str, value: Any) -> str:
+    # Digests, identifiers and whatever an agent wrote may be broken anywhere; the rest stays whole.
+    attribute = "" if name in {"tool", "name", "size", "media_type", "author"} else ' class="any"'
+    return f"<td{attribute}>{_text(_plain(value))}</td>"
 
 
 def _leaves(value: Any, path: str) -> list[tuple[str, Any]]:
@@ -223,13 +233,8 @@ def _quoted(text: str) -> str:
 
 def _text(value: Any) -> str:
     """Return text for HTML; what would hide or reorder is printed as its number."""
-    return "".join(ESCAPES.get(character) or _visible(character) for character in str(value))
+    return HIDDEN.sub(_numbered, str(value)).translate(ESCAPES)
 
 
-def _visible(character: str) -> str:
-    number = ord(character)
-    if number < 0x7F and number not in range(0x20):
-        return character
-    if any(first <= number <= last for first, last in HIDING):
-        return f"\u2039U+{number:04X}\u203a"
-    return character
+def _numbered(found: re.Match[str]) -> str:
+    return f"\u2039U+{ord(found.group()):04X}\u203a"

@@ -128,6 +128,8 @@ FACTS = {
     "account_name": "An account",
     "account_status": "active",
     "account_kind": "expense",
+    "order_count": "0",
+    "release_count": "0",
 }
 
 
