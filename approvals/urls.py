@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 
 from approvals import decision_views, views
 
@@ -20,6 +20,7 @@ urlpatterns = [
     path("proposals/<str:proposal_id>/as-shown/<str:digest>/", decision_views.as_shown, name="as_shown"),
     path("second-factor/", decision_views.second_factor, name="second_factor"),
     path("policies/", views.policies, name="policies"),
+    path("policies/", include("approvals.matrix.urls")),
     path("policies/<str:policy_id>/", views.policy, name="policy"),
     path("policies/<str:policy_id>/submit/", views.submit_policy, name="submit_policy"),
     path("policies/<str:policy_id>/activate/", views.activate_policy, name="activate_policy"),

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from approvals import services, stepup
 from approvals.errors import StalePage, StalePayload, StepUpRequired
 from approvals.forms import DecisionForm, open_shown, seal_shown
+from approvals.matrix.pages import in_flight_text
 from approvals.models import Policy
 from approvals.pages.discussion import discussion_of
 from approvals.pages.inbox import inbox_page
@@ -30,7 +31,7 @@ from approvals.services.strength import PURPOSE
 from approvals.states import PolicyState
 from identity.actors import actor_of
 from identity.console import lead_back, person_of
-from identity.permissions import Permission, requires
+from identity.permissions import Permission, has_permission, requires
 from kernel.clock import now as clock_now
 from kernel.errors import ValidationFailed
 from kernel.ids import Prefix, decode
@@ -121,8 +122,14 @@ def policies(request: HttpRequest) -> HttpResponse:
     """List the versions of the authority matrix."""
     page = page_of([policy_line(policy) for policy in versions()], request.GET)
     active = Policy.objects.filter(state=PolicyState.ACTIVE).first()
-    summary = f"Version {active.version} is active." if active else "No version is active: every write is refused as unroutable."
-    return render(request, "approvals/policies.html", {"page": page, "summary": summary})
+    user = person_of(request)
+    context = {
+        "page": page,
+        "summary": f"Version {active.version} is active." if active else "No version is active: every write is refused as unroutable.",
+        "in_flight": in_flight_text(user, clock_now()),
+        "may_edit": has_permission(user, Permission.POLICY_EDIT),
+    }
+    return render(request, "approvals/policies.html", context)
 
 
 @require_safe
