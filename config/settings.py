@@ -8,12 +8,15 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
+import kernel.release
 from config import checkpoint_places
 from config.databases import Process, current_process, database_settings
 from config.paths import CHECKPOINTS, DATA, EVIDENCE, PROJECT
 from config.secret_store import new_checkpoint_signing_key, new_payload_key, new_token_signing_key, secret, secret_file
+from evidence.report_key import new_report_identity
 from gateway.addresses import AllowList, parse_allow_list
 from identity.limits.quotas import Quota, parse_quota
+from kernel.clock import now
 from kernel.errors import DomainError
 from kernel.money import Money
 
@@ -72,6 +75,8 @@ ALLOWED_HOSTS = os.environ.get("COUNTERSIGN_ALLOWED_HOSTS", "localhost,127.0.0.1
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 INSTALLATION = os.environ.get("COUNTERSIGN_INSTALLATION", "local")
 REGION = os.environ.get("COUNTERSIGN_REGION", "unspecified")
+# Which code wrote an event; a deployment may say more than the version, such as the commit it was built from.
+RELEASE = os.environ.get("COUNTERSIGN_RELEASE", kernel.release.RELEASE)
 IS_DEMO = flag("COUNTERSIGN_DEMO", default=False)
 IS_TRACED = flag("COUNTERSIGN_OPENTELEMETRY", default=False)
 
@@ -281,6 +286,8 @@ AUDIT_CHECKPOINT_DIR = CHECKPOINTS
 EVIDENCE_DIR = EVIDENCE
 AUDIT_MAC_KEY = secret("audit_mac_key")
 AUDIT_SIGNING_KEY = secret("audit_signing_key", make=new_checkpoint_signing_key)
+# What the report's PDF is signed with: a certificate of the firm's own may take the place of the one made here.
+AUDIT_REPORT_IDENTITY = secret("audit_report_identity", make=lambda: new_report_identity(INSTALLATION, now()))
 # A ring like the one above: a file is read again when it changes, keys by value are fixed until the next start.
 AUDIT_PAYLOAD_KEY_FILE = secret_file("audit_payload_key", make=new_payload_key)
 AUDIT_PAYLOAD_KEY = "" if AUDIT_PAYLOAD_KEY_FILE else secret("audit_payload_key")
