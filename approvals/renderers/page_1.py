@@ -143,9 +143,13 @@ def _checks(facts: Mapping[str, Any]) -> str:
         needed = f"needed: {check['comparator']} {check['expected']}"
         lines.append(f'<li><span class="{tone}">{word}</span> {_text(check["label"])} <span class="soft">({_text(needed)})</span></li>\n')
     lines += [f'<li><span class="warn">Look</span> {_text(text)}</li>\n' for text in facts["warnings"]]
-    lines += [f'<li><span class="warn">Look</span> {_text(flag["rule"])}: {_text(flag["text"])}</li>\n' for flag in facts.get("flags", ())]
+    lines += [f'<li><span class="warn">Look</span> {_text(_flag(flag))}</li>\n' for flag in facts.get("flags", ())]
     lines += [f'<li><span class="soft">Note</span> {_text(note["text"])}</li>\n' for note in facts["notes"]]
     return f"<ul>\n{''.join(lines)}</ul>\n" if lines else '<p class="note">Nothing in the ERP has to hold for this write.</p>\n'
+
+
+def _flag(flag: Mapping[str, Any]) -> str:
+    return f"{flag['rule']}, version {flag['version']}: {flag['text']}"
 
 
 def _reads(reads: Sequence[Mapping[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""The door of decisions when things go wrong in between: each ends in the right place, and no decision is lost, doubled or made by looking."""
+"""When things go wrong around a decision: each ends in the right place, and none is lost, doubled or made by looking."""
 
 from __future__ import annotations
 
