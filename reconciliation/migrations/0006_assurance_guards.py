@@ -6,7 +6,7 @@ from django.db import migrations
 
 TABLES = ("reconciliation_rulehit", "reconciliation_sample", "reconciliation_sampleitem")
 FUNCTIONS = """
-CREATE FUNCTION reconciliation_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION reconciliation_assurance_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'rows of % are only ever added: % is refused', TG_TABLE_NAME, TG_OP
         USING ERRCODE = 'integrity_constraint_violation';
@@ -29,12 +29,12 @@ FOR EACH ROW EXECUTE FUNCTION reconciliation_rule_run_guard();
 """
 TRIGGER = """
 CREATE TRIGGER {table}_insert_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
-FOR EACH STATEMENT EXECUTE FUNCTION reconciliation_refuse_change();
+FOR EACH STATEMENT EXECUTE FUNCTION reconciliation_assurance_refuse_change();
 """
 REVERSE = """
 DROP TRIGGER reconciliation_rule_run_guard ON reconciliation_rulerun;
 DROP FUNCTION reconciliation_rule_run_guard();
-DROP FUNCTION reconciliation_refuse_change();
+DROP FUNCTION reconciliation_assurance_refuse_change();
 """
 
 
