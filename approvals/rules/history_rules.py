@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 from approvals.rules.facts import Case
 from approvals.rules.results import CLEAN, NOT_APPLICABLE, Found, NotTested, Result
@@ -122,9 +122,9 @@ def outlier(case: Case, thresholds: Thresholds) -> Result:
     distance = abs(case.entry.amount.minor - history.median_minor)
     if not history.deviation_minor:
         return CLEAN if not distance else NotTested("more than half of the earlier amounts are the same")
-    score = (CONSISTENCY * distance / history.deviation_minor).quantize(Decimal("0.01"))
-    if score < thresholds.outlier_z:
+    if CONSISTENCY * distance < thresholds.outlier_z * history.deviation_minor:
         return CLEAN
+    score = (CONSISTENCY * distance / history.deviation_minor).quantize(Decimal("0.01"), rounding=ROUND_FLOOR)
     median = Money(history.median_minor, case.entry.amount.currency)
     return Found(
         text=f"The amount is far from the usual one: {history.observations} earlier ones have the median {median} (robust z {score}).",
