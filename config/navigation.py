@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
@@ -10,49 +12,64 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
+from approvals.oversight.queries import reviews_badge
 from approvals.queries import badge
 from identity.models import Role
-from identity.permissions import Permission, permissions_of
+from identity.permissions import ROLE_PERMISSIONS, Permission
+from identity.preferences.queries import views_of
 from identity.queries import roles_of
 from kernel.clock import now as clock_now
 
 THEME_COOKIE = "countersign_theme"
+SHORTCUTS_COOKIE = "countersign_shortcuts"
 THEMES = frozenset({"light", "dark"})
+
+
+Badge = Callable[[User, datetime], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One page of the console that a permission opens."""
+    """One page of the console that a permission opens; `badge` counts what the person can act on there now."""
 
     group: str
     title: str
     url_name: str
     icon: str
     permission: Permission
+    badge: Badge | None = None
 
 
 PLACES = (
-    Place("Work", "Inbox", "approvals:inbox", "inbox", Permission.PROPOSAL_DECIDE),
+    Place("Work", "Inbox", "approvals:inbox", "inbox", Permission.PROPOSAL_DECIDE, badge),
     Place("Work", "Proposals", "approvals:proposals", "list", Permission.PROPOSAL_READ),
+    Place("Work", "Delegations", "approvals:delegations", "people", Permission.PROPOSAL_DECIDE),
+    Place("Work", "Second reviews", "approvals:reviews", "search", Permission.PROPOSAL_DECIDE, reviews_badge),
+    Place("Work", "Notifications", "approvals:notifications", "clock", Permission.PROPOSAL_DECIDE),
     Place("Control", "Policies", "approvals:policies", "policy", Permission.POLICY_READ),
     Place("Control", "Agents", "identity:agents", "agent", Permission.AGENT_READ),
     Place("Control", "Tools", "identity:tools", "tool", Permission.TOOL_READ),
+    Place("Control", "Issuers", "identity:issuers", "people", Permission.ISSUER_TRUST),
+    Place("Control", "Business calendars", "approvals:calendars", "clock", Permission.POLICY_READ),
     Place("Operate", "Commits", "commits:list", "commit", Permission.COMMIT_READ),
+    Place("Operate", "Connections", "commits:connections", "link", Permission.COMMIT_OPERATE),
     Place("Operate", "Reconciliation", "reconciliation:runs", "reconcile", Permission.RECONCILIATION_READ),
+    Place("Operate", "Breaks", "reconciliation:breaks", "warn", Permission.RECONCILIATION_READ),
+    Place("Operate", "Mail log", "approvals:mails", "list", Permission.COMMIT_OPERATE),
     Place("Audit", "Audit log", "audit:log", "audit", Permission.AUDIT_READ),
+    Place("Audit", "Oversight quality", "approvals:oversight", "search", Permission.OVERSIGHT_READ),
     Place("Administer", "People and groups", "admin:index", "people", Permission.USER_MANAGE),
 )
-
-
-# Where each role begins its day; a person with several roles begins at the first of them.
-HOMES = (
-    (Role.APPROVER, "approvals:inbox"),
-    (Role.OPERATOR, "commits:list"),
-    (Role.CONTROLLER, "approvals:policies"),
-    (Role.AGENT_OWNER, "identity:agents"),
-    (Role.AUDITOR, "audit:log"),
-    (Role.ADMINISTRATOR, "identity:agents"),
-)
+# What a role's day is about comes first in its navigation; the other groups follow in the order of PLACES.
+FIRST_GROUPS = {
+    Role.APPROVER: "Work",
+    Role.CONTROLLER: "Control",
+    Role.AGENT_OWNER: "Control",
+    Role.OPERATOR: "Operate",
+    Role.AUDITOR: "Audit",
+    Role.ADMINISTRATOR: "Administer",
+}
+HOME = "home"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +105,8 @@ def navigation(request: HttpRequest) -> dict[str, object]:
     return {
         "shell": SimpleLazyObject(lambda: shell_for(request)),
         "theme": theme_of(request),
+        "has_shortcuts": request.COOKIES.get(SHORTCUTS_COOKIE) != "off",
+        "saved_views": SimpleLazyObject(lambda: views_of(getattr(request, "user", None), request.path)),
         "is_demo": settings.IS_DEMO,
     }
 
@@ -103,28 +122,29 @@ def shell_for(request: HttpRequest) -> Shell:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return Shell("", "", ())
-    labels = dict(Role.choices)
-    roles = sorted(str(labels[role]) for role in roles_of(user))
-    groups: dict[str, list[Item]] = {}
-    for place in places_of(user):
-        url = reverse(place.url_name)
-        waiting = badge(user, clock_now()) if place.url_name == "approvals:inbox" else 0
-        item = Item(place.title, url, place.icon, request.path.startswith(url), waiting)
+    labels, roles, now = dict(Role.choices), roles_of(user), clock_now()
+    here = _current(request.path, [HOME, *(place.url_name for place in PLACES)])
+    groups: dict[str, list[Item]] = {"": [Item("Today", reverse(HOME), "bolt", here == HOME, 0)]} if roles else {}
+    for place in places_of(user, roles):
+        waiting = place.badge(user, now) if place.badge else 0
+        item = Item(place.title, reverse(place.url_name), place.icon, place.url_name == here, waiting)
         groups.setdefault(place.group, []).append(item)
     return Shell(
         person=user.get_full_name() or user.get_username(),
-        roles=", ".join(roles) or "No role yet",
+        roles=", ".join(sorted(str(labels[role]) for role in roles)) or "No role yet",
         groups=tuple(Group(title, tuple(items)) for title, items in groups.items()),
     )
 
 
-def places_of(user: User | AnonymousUser) -> list[Place]:
-    """Return the pages this person may see, in the order of the navigation; the first is their start page."""
-    held = permissions_of(user)
-    return [place for place in PLACES if place.permission in held]
+def places_of(user: User | AnonymousUser, roles: Collection[Role] | None = None) -> list[Place]:
+    """Return the pages this person may see, in the order of their navigation."""
+    held = roles_of(user) if roles is None else roles
+    permissions = {permission for role in held for permission in ROLE_PERMISSIONS[role]}
+    first = next((group for role, group in FIRST_GROUPS.items() if role in held), "")
+    return sorted((place for place in PLACES if place.permission in permissions), key=lambda place: place.group != first)
 
 
-def home_of(user: User | AnonymousUser) -> str:
-    """Return the name of the page that this person's work begins on, or an empty text for somebody without a role."""
-    roles = roles_of(user)
-    return next((url_name for role, url_name in HOMES if role in roles), "")
+def _current(path: str, names: Sequence[str]) -> str:
+    """Return which place this address belongs to: the one with the longest address that it begins with."""
+    found = [(len(url), name) for name in names if path.startswith(url := reverse(name)) and (url != "/" or path == "/")]
+    return max(found)[1] if found else ""

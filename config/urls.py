@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from config.health import health
-from config.views import home
+from config.views import home, preferences, search
 
 # One login for everybody: rate limits, second factors and the record of both hold for the admin too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -15,6 +15,11 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("theme/", home.theme, name="theme"),
+    path("search/", search.search, name="search"),
+    path("help/", preferences.help_page, name="help"),
+    path("shortcuts/", preferences.shortcuts, name="shortcuts"),
+    path("views/save/", preferences.save, name="save_view"),
+    path("views/<uuid:view_id>/remove/", preferences.remove, name="remove_view"),
     path("health", health, name="health"),
     # The agents' doors.
     path("", include("identity.urls")),

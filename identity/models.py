@@ -13,6 +13,7 @@ from simple_history.models import HistoricalRecords
 
 from identity.federation.models import FederatedCredential, ForeignUse, IssuerKeys, TrustedIssuer  # noqa: F401  tables of this app, too
 from identity.limits.models import RateCounter, RefusalCount  # noqa: F401  tables of this app, kept beside their services
+from identity.preferences.models import SavedView  # noqa: F401  a table of this app, too
 from identity.states import AgentState, GrantState, Suspension
 from kernel.ids import Prefix, encode, new_id
 

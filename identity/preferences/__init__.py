@@ -1,0 +1,1 @@
+"""What a person set up for themselves: views of lists to come back to."""
