@@ -19,6 +19,7 @@ urlpatterns = [
     path("proposals/<str:proposal_id>/attachments/<str:attachment_id>/", decision_views.attachment, name="attachment"),
     path("proposals/<str:proposal_id>/as-shown/<str:digest>/", decision_views.as_shown, name="as_shown"),
     path("second-factor/", decision_views.second_factor, name="second_factor"),
+    path("", include("approvals.work.urls")),
     path("policies/", views.policies, name="policies"),
     path("policies/", include("approvals.matrix.urls")),
     path("policies/<str:policy_id>/", views.policy, name="policy"),

@@ -17,6 +17,7 @@ from approvals.errors import StalePage, StalePayload, StepUpRequired
 from approvals.forms import DecisionForm, open_shown, seal_shown
 from approvals.matrix.pages import in_flight_text
 from approvals.models import Policy
+from approvals.oversight.queries import review_waiting
 from approvals.pages.discussion import discussion_of
 from approvals.pages.inbox import inbox_page
 from approvals.pages.listing import proposals_page
@@ -29,6 +30,8 @@ from approvals.queries import route_view
 from approvals.services import Shown
 from approvals.services.strength import PURPOSE
 from approvals.states import PolicyState
+from approvals.work.pages import hands_panel
+from approvals.work.services import note_looking
 from identity.actors import actor_of
 from identity.console import lead_back, person_of
 from identity.permissions import Permission, has_permission, requires
@@ -59,7 +62,11 @@ def proposals(request: HttpRequest) -> HttpResponse:
 @require_safe
 @requires(Permission.PROPOSAL_READ)
 def proposal(request: HttpRequest, proposal_id: str) -> HttpResponse:
-    """Show one proposal and, when it is open to this person, the three buttons."""
+    """Show one proposal and, when it is open to this person, the three buttons; whoever is to review it blindly does that first."""
+    blind = review_waiting(person_of(request), proposal_id)
+    if blind is not None:
+        messages.info(request, "This was drawn for your second review. Say first what you would have decided.")
+        return redirect("approvals:review", blind.public_id)
     return _proposal_page(request, proposal_id)
 
 
@@ -163,7 +170,14 @@ def _proposal_page(request: HttpRequest, proposal_id: str, form: DecisionForm | 
     shown = services.show(user=user, proposal_id=proposal_id, now=now, actor=actor_of(request))
     panel = step_up_panel(shown, user, stepup.factors_of(request), now)
     form = _form(shown, user, form, panel.draft if panel else {})
-    context = {"page": proposal_page(shown, user, now), "form": form, "step_up": panel, "discussion": discussion_of(shown, user, now)}
+    note_looking(user=user, proposal=shown.proposal, now=now)
+    context = {
+        "page": proposal_page(shown, user, now),
+        "form": form,
+        "step_up": panel,
+        "discussion": discussion_of(shown, user, now),
+        "hands": hands_panel(shown, user, now),
+    }
     return render(request, "approvals/proposal.html", context, status=422 if form.is_bound else 200)
 
 

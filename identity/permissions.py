@@ -48,6 +48,7 @@ class Permission(StrEnum):
     RECONCILIATION_RUN = "reconciliation:run"
     RECONCILIATION_RESOLVE = "reconciliation:resolve"
     AUDIT_READ = "audit:read"
+    OVERSIGHT_READ = "oversight:read"
     EVIDENCE_EXPORT = "evidence:export"
     USER_MANAGE = "user:manage"
     TOOL_READ = "tool:read"
@@ -66,6 +67,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         Permission.ISSUER_TRUST,
         Permission.RECONCILIATION_READ,
         Permission.AUDIT_READ,
+        Permission.OVERSIGHT_READ,
         Permission.EVIDENCE_EXPORT,
     },
     Role.AGENT_OWNER: COMMON | {Permission.AGENT_MANAGE, Permission.PROPOSAL_COMMENT},
@@ -78,7 +80,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         Permission.RECONCILIATION_RESOLVE,
     },
     # An auditor reads everything and changes nothing.
-    Role.AUDITOR: COMMON | {Permission.RECONCILIATION_READ, Permission.AUDIT_READ, Permission.EVIDENCE_EXPORT},
+    Role.AUDITOR: COMMON | {Permission.RECONCILIATION_READ, Permission.AUDIT_READ, Permission.OVERSIGHT_READ, Permission.EVIDENCE_EXPORT},
     # An administrator manages people and agents, and for that very reason decides on nothing.
     Role.ADMINISTRATOR: COMMON | {Permission.AGENT_MANAGE, Permission.ISSUER_TRUST, Permission.USER_MANAGE, Permission.AUDIT_READ},
 }

@@ -12,6 +12,8 @@ from django.urls import reverse
 
 from approvals.pages.words import DECIDED, DECISION_ICONS, FROZEN_TAG, OUTCOME_TAGS, PROPOSAL_TAGS, SHORT_RISK_TAGS, risk_of
 from approvals.queries import Counts, InboxFilters, InboxPage, InboxRow, View, counts, inbox
+from approvals.work.pages import hands_tags
+from approvals.work.queries import hands_of
 from gateway.catalogue import write_tools
 from identity.queries import companies_of, visible_agents
 from kernel.display import Moment, Tag, Tone, ago, counted, due
@@ -19,11 +21,18 @@ from kernel.ids import Prefix, decode
 from kernel.listing import PAGE_SIZE, Page, address_with, page_number
 from proposals.models import Outcome
 
-TITLES = {View.MINE: "Mine now", View.GROUP: "My group", View.WAITING: "Waiting on others", View.DONE: "Done"}
+TITLES = {
+    View.MINE: "Mine now",
+    View.GROUP: "My group",
+    View.WAITING: "Waiting on others",
+    View.DELEGATED: "Delegated to me",
+    View.DONE: "Done",
+}
 CAPTIONS = {
     View.MINE: "Proposals you can decide on now, what is due first at the top",
     View.GROUP: "Proposals whose open step asks one of your groups, what is due first at the top",
     View.WAITING: "Proposals of your groups that wait for somebody else, what is due first at the top",
+    View.DELEGATED: "Proposals you can decide on for somebody who delegated to you, what is due first at the top",
     View.DONE: "Proposals you decided on, the latest first",
 }
 
@@ -60,6 +69,7 @@ class Chip:
 class Row:
     """One proposal in the list, as finished texts."""
 
+    id: str
     url: str
     risk: Tag
     headline: str
@@ -86,6 +96,7 @@ class Inbox:
     """Everything the inbox shows."""
 
     view: str
+    is_pickable: bool
     title: str
     summary: str
     caption: str
@@ -109,6 +120,7 @@ def inbox_page(user: User, query: QueryDict, now: datetime) -> Inbox:
     selects = _selects(user, filters)
     return Inbox(
         view=view.value,
+        is_pickable=view in {View.MINE, View.DELEGATED} and bool(found.rows),
         title=_title(waiting),
         summary=_summary(waiting, found, view),
         caption=CAPTIONS[view],
@@ -116,7 +128,7 @@ def inbox_page(user: User, query: QueryDict, now: datetime) -> Inbox:
         filters=filters,
         selects=selects,
         chips=_chips(query, filters, selects),
-        list=_listed(found, _rows(found, view, now), query),
+        list=_listed(found, _rows(found, view, user, now), query),
         step_title="You" if view is View.DONE else "Step",
         due_title="Decided" if view is View.DONE else "Due",
         empty=_empty(view, is_filtered=any((filters.company, filters.tool, filters.agent, filters.q))),
@@ -124,15 +136,15 @@ def inbox_page(user: User, query: QueryDict, now: datetime) -> Inbox:
 
 
 def _title(waiting: Counts) -> str:
-    if waiting.mine == 0:
-        return "Nothing waits for you"
-    return f"{counted(waiting.mine, 'proposal waits', 'proposals wait')} for you"
+    total = waiting.mine + waiting.delegated
+    return f"{counted(total, 'proposal waits', 'proposals wait')} for you" if total else "Nothing waits for you"
 
 
 def _summary(waiting: Counts, found: InboxPage, view: View) -> str:
     late = sum(row.is_late for row in found.rows)
     parts = [
         f"{late} late on this page" if late else "",
+        f"{waiting.delegated:,} delegated to you" if waiting.delegated else "",
         f"{waiting.group:,} in your groups",
         f"{waiting.waiting:,} waiting on others",
     ]
@@ -145,6 +157,7 @@ def _tabs(view: View, query: QueryDict, waiting: Counts) -> list[Tab]:
         View.MINE: waiting.mine,
         View.GROUP: waiting.group,
         View.WAITING: waiting.waiting,
+        View.DELEGATED: waiting.delegated,
         View.DONE: None,
     }
     return [Tab(TITLES[item], address_with(query, view=item.value), item is view, numbers[item]) for item in View]
@@ -185,11 +198,12 @@ def _listed(found: InboxPage, rows: Sequence[Row], query: QueryDict) -> Page[Row
     )
 
 
-def _rows(found: InboxPage, view: View, now: datetime) -> list[Row]:
-    """Return the lines of the list; what I decided also tells what became of it, with one query more."""
-    if view is not View.DONE:
-        return [_row(row, view, now, None) for row in found.rows]
+def _rows(found: InboxPage, view: View, user: User, now: datetime) -> list[Row]:
+    """Return the lines of the list, with who has them in hands; what I decided tells what became of it instead."""
     keys = {row.id: decode(Prefix.PROPOSAL, row.id) for row in found.rows}
+    if view is not View.DONE:
+        hands = hands_of(keys.values(), user, now)
+        return [_row(row, view, now, None, hands_tags(hands.get(keys[row.id]), now)) for row in found.rows]
     outcomes = dict(Outcome.objects.filter(proposal_id__in=keys.values()).values_list("proposal_id", "status"))
     return [
         _row(row, view, now, OUTCOME_TAGS[outcomes[keys[row.id]]] if keys[row.id] in outcomes else PROPOSAL_TAGS[row.state])
@@ -197,7 +211,7 @@ def _rows(found: InboxPage, view: View, now: datetime) -> list[Row]:
     ]
 
 
-def _row(row: InboxRow, view: View, now: datetime, status: Tag | None) -> Row:
+def _row(row: InboxRow, view: View, now: datetime, status: Tag | None, hands: Sequence[Tag] = ()) -> Row:
     is_done = view is View.DONE
     step: str | Tag = f"{row.step_group}, step {row.step_text}" if row.step_text else ""
     moment: Moment | Tag = due(row.due_at, now)
@@ -205,6 +219,7 @@ def _row(row: InboxRow, view: View, now: datetime, status: Tag | None) -> Row:
         step = Tag(f"You {DECIDED[row.my_decision]}", Tone.PLAIN, DECISION_ICONS[row.my_decision])
         moment = ago(row.my_decision_at, now) if row.my_decision_at else PROPOSAL_TAGS[row.state]
     return Row(
+        id=row.id,
         url=reverse("approvals:proposal", args=[row.id]),
         risk=SHORT_RISK_TAGS[risk_of(row.tool)],
         headline=row.headline,
@@ -213,7 +228,7 @@ def _row(row: InboxRow, view: View, now: datetime, status: Tag | None) -> Row:
         agent=row.agent_name,
         step=step,
         due=moment,
-        flags=_flags(row, status),
+        flags=[*hands, *_flags(row, status)],
         reads=str(row.evidence_count),
     )
 
@@ -247,5 +262,8 @@ def _empty(view: View, *, is_filtered: bool) -> Empty:
         ),
         View.GROUP: Empty("check", "Nothing waits for your groups.", "What others of your groups could decide appears here."),
         View.WAITING: Empty("check", "Nothing waits on others.", "What you passed on to the next step appears here until it is decided."),
+        View.DELEGATED: Empty(
+            "people", "Nothing is delegated to you.", "While somebody delegates to you, what you can decide for them appears here."
+        ),
         View.DONE: Empty("inbox", "You have not decided on anything yet.", "Each decision of yours stays here, with what became of it."),
     }[view]

@@ -18,7 +18,6 @@ from approvals.pages.words import DECIDED, FROZEN_TAG, RISK_TAGS, frozen_reason,
 from approvals.queries.rail import DecisionView, RouteView, StepView, name_of, route_view
 from approvals.services.pages import Shown
 from approvals.states import StepState
-from kernel.canonical import parse_json, to_json_text
 from kernel.display import Moment, Tag, Tone, ago, counted, due, short_digest, span
 from kernel.verdicts import Denied
 from proposals.models import Citation, Proposal
@@ -70,7 +69,7 @@ class ReadLine:
     age: str
     digest: str
     short_digest: str
-    result: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +156,11 @@ def proposal_page(shown: Shown, user: User, now: datetime) -> ProposalPage:
         tags=_tags(proposal, shown, now),
         outcome=outcome_panel(proposal, waits_for=waits_for(view), now=now),
         destination=destination,
-        table=_lines(facts.get("table")),
+        table=lines_of(facts.get("table")),
         facts=_facts(proposal, facts),
         drifted=asked_again,
         changes=None if asked_again else _changes(facts.get("changes")),
-        budget=_budget(facts.get("budget")),
+        budget=budget_meter(facts.get("budget")),
         checks=checks,
         checks_summary=checks_summary(checks, shown),
         reads=reads,
@@ -205,7 +204,8 @@ def _tags(proposal: Proposal, shown: Shown, now: datetime) -> list[Tag]:
     if proposal.compensates:
         tags.append(Tag("Compensating entry", Tone.INFO, "return", proposal.compensates))
     if proposal.state == ProposalState.PENDING:
-        until = due(proposal.expires_at, now)
+        step = shown.found.step
+        until = due(step.due_at if step and step.due_at else proposal.expires_at, now)
         words = until.text if until.is_late else f"Due {until.text[:1].lower()}{until.text[1:]}"
         tags.append(Tag(words, Tone.BAD if until.is_late else Tone.PLAIN, "clock"))
         if not shown.is_current:
@@ -221,7 +221,8 @@ def _facts(proposal: Proposal, facts: Mapping[str, Any]) -> list[tuple[str, obje
     return [*shown, ("Tool", f"{tool_title(proposal.tool)}, v{proposal.tool_version}")]
 
 
-def _lines(table: Mapping[str, Any] | None) -> Lines | None:
+def lines_of(table: Mapping[str, Any] | None) -> Lines | None:
+    """Return the lines that will be written, or None for a write without lines."""
     if not table:
         return None
     columns = table["columns"]
@@ -253,7 +254,8 @@ def field_label(path: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _budget(stored: Mapping[str, Any] | None) -> BudgetMeter | None:
+def budget_meter(stored: Mapping[str, Any] | None) -> BudgetMeter | None:
+    """Return the budget bar, or None where no budget counts."""
     if not stored:
         return None
     whole = max(int(stored["amount_minor"]), int(stored["after_minor"]), 1)
@@ -286,7 +288,7 @@ def _reads(proposal: Proposal) -> list[ReadLine]:
                 age=age,
                 digest=read.result_digest,
                 short_digest=short_digest(read.result_digest),
-                result=to_json_text(parse_json(bytes(read.result_bytes))),
+                url=reverse("approvals:read", args=[proposal.public_id, read.public_id]),
             )
         )
     return lines
@@ -321,8 +323,18 @@ def _step(step: StepView, me: str) -> StepLine:
         icon={"done": "check", "ended": "cross"}.get(kind, ""),
         title=step.group,
         state=words[step.state],
-        lines=[*said, *waiting],
+        lines=[*said, *_when(step), *waiting],
     )
+
+
+def _when(step: StepView) -> list[str]:
+    """Return when an open step is due, and who is asked beside its group once it is late."""
+    if step.state != StepState.OPEN or step.due_at is None:
+        return []
+    lines = [f"Due {step.due_at:%Y-%m-%d %H:%M} UTC"]
+    if step.fallback:
+        lines.append(f"Overdue: {step.fallback} is asked as well" if step.is_escalated else f"If late, {step.fallback} is asked as well")
+    return lines
 
 
 def _said(decision: DecisionView) -> str:

@@ -121,8 +121,13 @@ def inbox(user: User, view: str, filters: InboxFilters | None = None, *, now: da
     total = found.count()
     pages = max(1, math.ceil(total / size))
     page = max(1, min(page, pages))
-    order = ("-my_decision_at", "-pk") if chosen is View.DONE else ("expires_at", "pk")
-    chunk = _with_columns(found, user).order_by(*order)[(page - 1) * size : page * size]
+    listed = _with_columns(found, user)
+    if chosen is View.DONE:
+        listed = listed.order_by("-my_decision_at", "-pk")
+    else:
+        # One step of a route is open: its index gives what is due first without looking at everything.
+        listed = listed.filter(route__steps__state=StepState.OPEN).order_by(F("route__steps__due_at").asc(nulls_last=True), "pk")
+    chunk = listed[(page - 1) * size : page * size]
     return InboxPage(rows=tuple(_row(item, now) for item in chunk), total=total, page=page, pages=pages)
 
 
@@ -181,6 +186,7 @@ def _with_columns(found: QuerySet[Proposal], user: User) -> QuerySet[Proposal]:
         .annotate(
             step_position=Subquery(open_steps.values("position")[:1]),
             step_group=Subquery(open_steps.values("group__title")[:1]),
+            step_due_at=Subquery(open_steps.values("due_at")[:1]),
             step_min_approvals=Subquery(open_steps.values("min_approvals")[:1]),
             step_count=_counted(RouteStep.objects.filter(route=OuterRef("pk")), "route"),
             approval_count=_counted(approvals, "proposal"),
@@ -203,6 +209,7 @@ def _row(proposal: Proposal, now: datetime) -> InboxRow:
     columns = vars(proposal)
     title, risk = _tool_facts(proposal.tool)
     is_pending = proposal.state == ProposalState.PENDING
+    due_at = columns["step_due_at"] or proposal.expires_at
     return InboxRow(
         id=proposal.public_id,
         headline=proposal.headline,
@@ -219,8 +226,8 @@ def _row(proposal: Proposal, now: datetime) -> InboxRow:
         state=ProposalState(proposal.state),
         revision=proposal.revision,
         created_at=proposal.created_at,
-        due_at=proposal.expires_at,
-        is_late=is_pending and proposal.expires_at <= now,
+        due_at=due_at,
+        is_late=is_pending and due_at <= now,
         step_position=(columns["step_position"] or 0) if is_pending else 0,
         step_count=columns["step_count"],
         step_group=(columns["step_group"] or "") if is_pending else "",

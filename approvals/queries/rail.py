@@ -46,6 +46,9 @@ class StepView:
     decisions: tuple[DecisionView, ...]
     opened_at: datetime | None
     satisfied_at: datetime | None
+    due_at: datetime | None
+    fallback: str
+    is_escalated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def route_view(proposal: Proposal, user: User, now: datetime, found: Standing | 
     """
     standing = found or standing_of(user, proposal, now)
     route, excluded = standing.route, standing.excluded
-    steps = list(route.steps.select_related("group").prefetch_related("further_groups"))
+    steps = list(route.steps.select_related("group", "fallback_group").prefetch_related("further_groups"))
     groups = {step.pk: [step.group_id, *(further.group_id for further in step.further_groups.all())] for step in steps}
     decisions = list(Decision.objects.select_related("user", "acting_for").filter(proposal=proposal).order_by("decided_at"))
     routed = route.routed(proposal)
@@ -154,4 +157,7 @@ def _step_view(
         ),
         opened_at=step.opened_at,
         satisfied_at=step.satisfied_at,
+        due_at=step.due_at,
+        fallback=step.fallback_group.title if step.fallback_group else "",
+        is_escalated=step.escalated_at is not None,
     )

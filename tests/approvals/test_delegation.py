@@ -138,11 +138,11 @@ def test_the_exclusions_of_both_people_are_inherited(cast: Cast) -> None:
     assert asked_by_delegate.public_id in ids(cast.alice, "mine")
 
 
-def test_a_delegator_who_came_to_own_the_agent_undoes_the_approval(cast: Cast) -> None:
+def test_a_delegator_who_came_to_change_the_agent_undoes_the_approval(cast: Cast) -> None:
     order = an_order(cast)
     delegated(cast.alice, cast.dora)
     order = approved(order, cast.dora)
-    Agent.objects.filter(pk=cast.agent.pk).update(owner=cast.alice)
+    Agent.objects.filter(pk=cast.agent.pk).update(last_edited_by=cast.alice)
     found = verify_route(order, clock_now())
     assert isinstance(found, Problem)
     assert found.code == "approver_excluded"

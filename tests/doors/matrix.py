@@ -23,6 +23,8 @@ TABLE = """
 home                        GET  login  login 302      302        302         302      302     302           302
 theme                       POST 303    303   303      303        303         303      303     303           303
 health                      GET  200    200   200      200        200         200      200     200           200
+health_of_log               GET  503    503   503      503        503         503      503     503           503
+health_of_log               POST 503    503   503      503        503         503      503     503           503
 health                      POST 200    200   200      200        200         200      200     200           200
 
 # The agents' doors: a session opens none of them, whoever's it is.
@@ -52,6 +54,29 @@ approvals:proposals         GET  login  login 200      200        200         20
 approvals:proposal          GET  login  login 200      200        200         200      200     200           404
 approvals:progress          GET  login  login 200      200        200         200      200     200           404
 approvals:decide            POST login  login 422      403        403         403      403     403           404
+approvals:claim             POST login  login 303      403        403         403      403     403           404
+approvals:forward           POST login  login 422      403        403         403      403     403           404
+approvals:give_back         POST login  login 409      403        403         403      403     403           404
+approvals:snooze            POST login  login 422      403        403         403      403     403           404
+approvals:wake_up           POST login  login 409      403        403         403      403     403           404
+approvals:read              GET  login  login 404      404        404         404      404     404           404
+approvals:delegations       GET  login  login 200      403        403         403      403     403           200
+approvals:delegations       POST login  login 422      403        403         403      403     403           422
+approvals:end_delegation    POST login  login 404      403        403         403      403     403           404
+approvals:calendars         GET  login  login 200      200        200         200      200     200           200
+approvals:calendar          GET  login  login 200      200        200         200      200     200           404
+approvals:calendar          POST login  login 403      422        403         403      403     403           404
+approvals:notifications     GET  login  login 200      403        403         403      403     403           200
+approvals:notifications     POST login  login 303      403        403         403      403     403           303
+approvals:mails             GET  login  login 403      403        403         200      403     403           200
+approvals:bulk              POST login  login 422      403        403         403      403     403           422
+approvals:bulk_set          GET  login  login 404      403        403         403      403     403           404
+approvals:confirm_bulk      POST login  login 404      403        403         403      403     403           404
+approvals:sign_bulk         POST login  login 404      403        403         403      403     403           404
+approvals:reviews           GET  login  login 200      403        403         403      403     403           200
+approvals:review            GET  login  login 404      403        403         403      403     403           404
+approvals:review            POST login  login 404      403        403         403      403     403           404
+approvals:oversight         GET  login  login 403      200        403         403      200     403           200
 approvals:policies          GET  login  login 200      200        200         200      200     200           200
 approvals:policy            GET  login  login 200      200        200         200      200     200           200
 approvals:submit_policy     POST login  login 403      409        403         403      403     403           409
@@ -124,6 +149,7 @@ reconciliation:export       POST login  login 403      200        403         20
 audit:log                   GET  login  login 403      200        403         403      200     200           200
 audit:event                 GET  login  login 403      200        403         403      200     200           404
 audit:proposal              GET  login  login 403      200        403         403      200     200           404
+audit:inclusion             POST login  login 403      409        403         403      409     403           404
 audit:bundle                POST login  login 403      409        403         403      409     403           404
 """
 
