@@ -16,7 +16,7 @@ EXCLUSION_SENTENCES = {
     " (SoD: issued_credential).",
     "issued_grant": "You issued the grant that agent {agent} used, so you can't decide on this proposal (SoD: issued_grant).",
     "last_editor": "You were the last to change agent {agent}, so you can't decide on its proposals (SoD: last_editor).",
-    "policy_author": "You wrote the policy that routed this proposal, so you can't decide on it (SoD: policy_author).",
+    "policy_author": "You wrote the policy row that routed this proposal, so you can't decide on it (SoD: policy_author).",
 }
 EXCLUSION_LABELS = {
     "owner": "owns the agent",
@@ -25,7 +25,7 @@ EXCLUSION_LABELS = {
     "issued_credential": "issued the agent's credential",
     "issued_grant": "issued the agent's grant",
     "last_editor": "last changed the agent",
-    "policy_author": "wrote the deciding policy",
+    "policy_author": "wrote the deciding policy row",
 }
 
 

@@ -75,6 +75,7 @@ def save_row(*, policy_id: uuid.UUID, row_id: int | None, draft: RowDraft, seen:
     """
 
     def change(policy: Policy) -> dict[str, object]:
+        former = _same_row(policy, row_id, seen) if row_id is not None else None
         others = policy.rows.exclude(pk=row_id)
         errors = [FieldError(item.path.removeprefix("/rows/0"), item.message, item.acceptable) for item in row_errors([draft])]
         if others.filter(priority=draft.priority).exists():
@@ -83,8 +84,8 @@ def save_row(*, policy_id: uuid.UUID, row_id: int | None, draft: RowDraft, seen:
             errors.append(FieldError("/priority", f"a policy has up to {ROWS_MAX} rows", ""))
         if errors:
             raise ValidationFailed(detail=f"{errors[0].path}: {errors[0].message}.", errors=tuple(errors))
-        if row_id is not None:
-            _same_row(policy, row_id, seen).delete()
+        if former is not None:
+            former.delete()
         row_of(policy, draft, author=user).save(force_insert=True)
         return {"change": "row_changed" if row_id is not None else "row_added", "row": draft.priority}
 

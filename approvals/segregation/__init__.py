@@ -1,0 +1,1 @@
+"""Segregation of duties as a graph: who is kept out, through what, and who remains."""
