@@ -22,6 +22,7 @@ urlpatterns = [
     path("", include("approvals.work.urls")),
     path("policies/", views.policies, name="policies"),
     path("policies/", include("approvals.matrix.urls")),
+    path("", include("approvals.segregation.urls")),
     path("policies/<str:policy_id>/", views.policy, name="policy"),
     path("policies/<str:policy_id>/submit/", views.submit_policy, name="submit_policy"),
     path("policies/<str:policy_id>/activate/", views.activate_policy, name="activate_policy"),
