@@ -13,6 +13,7 @@ from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -52,6 +53,7 @@ def ask(
         actor=actor_of(request),
         now=clock_now(),
     )
+    messages.info(request, "Nothing is decided or changed yet: confirm with your second factor, then press the button once more.")
     # No older suspended request may be replayed by the second factor.
     request.session.pop(STATE_SESSION_KEY, None)
     url = f"{reverse(way_of(request))}?{urlencode({'next': back})}"

@@ -32,6 +32,7 @@ from approvals.services.strength import PURPOSE
 from approvals.states import PolicyState
 from approvals.work.pages import hands_panel
 from approvals.work.services import note_looking
+from audit.records import Subject
 from identity.actors import actor_of
 from identity.console import lead_back, person_of
 from identity.permissions import Permission, has_permission, requires
@@ -160,8 +161,14 @@ def submit_policy(request: HttpRequest, policy_id: str) -> HttpResponse:
 @requires(Permission.POLICY_ACTIVATE)
 def activate_policy(request: HttpRequest, policy_id: str) -> HttpResponse:
     """Activate a reviewed version as its second person."""
-    key = decode(Prefix.POLICY, policy_id)
-    services.activate_policy(policy_id=key, user=person_of(request), actor=actor_of(request), now=clock_now())
+    key, now = decode(Prefix.POLICY, policy_id), clock_now()
+    try:
+        services.activate_policy(
+            policy_id=key, user=person_of(request), actor=actor_of(request), now=now, factors=stepup.factors_of(request)
+        )
+    except StepUpRequired as error:
+        back, digest = reverse("approvals:policy", args=[policy_id]), str(error.data["subject"])
+        return stepup.ask(request, purpose="policy", subject=digest, shown_at=now, back=back, about=Subject("policy", policy_id))
     return lead_back(request, "Active. Proposals submitted from now on are routed by it.", "approvals:policy", policy_id)
 
 

@@ -178,6 +178,8 @@ MFA_TOTP_TOLERANCE = 0
 WEBAUTHN_RP_ID = urlsplit(PUBLIC_URL).hostname or "localhost"
 WEBAUTHN_ORIGINS = [PUBLIC_URL]
 SECOND_FACTOR_KEY = secret("second_factor_key")
+# Whoever activates a policy in the console confirms it with a second factor; a demonstration's people have none at first.
+POLICY_STEP_UP = flag("COUNTERSIGN_POLICY_STEP_UP", default=not IS_DEMO)
 SESSION_COOKIE_AGE = 8 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True

@@ -106,7 +106,8 @@ def _sections(facts: Mapping[str, Any]) -> Iterator[str]:
 
 def _proposal(facts: Mapping[str, Any]) -> str:
     counterparty = " ".join(part for part in (facts["counterparty"]["number"], facts["counterparty"]["name"]) if part)
-    top = [("Amount", facts["amount"]["text"]), ("Counterparty", counterparty)]
+    amount = facts["amount"]
+    top = [("Amount", amount["text"]), ("Amount in minor units", f"{amount['minor']} {amount['currency']}"), ("Counterparty", counterparty)]
     return _section("Proposal", _facts([*top, *((_label(key), facts["proposal"][key]) for key in sorted(facts["proposal"]))]))
 
 

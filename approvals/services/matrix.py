@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
-from approvals.errors import OwnPolicy, PolicyChanged
+from approvals.errors import OwnPolicy, PolicyChanged, StepUpRequired
 from approvals.events import PolicyEvent
 from approvals.gate import row_text
 from approvals.matrix.flaws import flaws
 from approvals.models import Policy, PolicyEditor, PolicyRow
 from approvals.routing import StepRule
+from approvals.services.step_up import require_factor
 from approvals.states import POLICY_TRANSITIONS, PolicyState, RollingKey
 from audit.records import Subject
 from audit.services import record, record_denial
@@ -113,11 +115,14 @@ def return_policy(*, policy_id: uuid.UUID, user: User, actor: Actor, now: dateti
     return policy
 
 
-def activate_policy(*, policy_id: uuid.UUID, user: User, actor: Actor, now: datetime) -> Policy:
+def activate_policy(
+    *, policy_id: uuid.UUID, user: User, actor: Actor, now: datetime, factors: Sequence[Mapping[str, object]] = ()
+) -> Policy:
     """Make the reviewed policy route from now on and retire the former one; routes already given stay as they are.
 
     Raises PermissionRefused without policy:activate, OwnPolicy for its author, PolicyChanged when its rows are not the reviewed
-    ones, StateConflict when it is not in review or another policy was activated at the same moment.
+    ones, StateConflict when it is not in review or another policy was activated at the same moment. Whoever comes through the
+    console needs a strong second factor newer than their first press (`factors`): StepUpRequired. A command has no session.
     """
     with refusals_recorded(actor, Subject("policy", public_id_of(policy_id)), now):
         require_permission(user, Permission.POLICY_ACTIVATE)
@@ -128,9 +133,10 @@ def activate_policy(*, policy_id: uuid.UUID, user: User, actor: Actor, now: date
                     raise OwnPolicy(detail=own_policy_sentence(policy))
                 if policy.state == PolicyState.REVIEW and bytes(policy.text_bytes) != policy_bytes(policy):
                     raise PolicyChanged(detail="The rows are not those that were submitted; return the policy and submit it again.")
+                factor = _second_factor(policy, user, actor, factors, now)
                 _retire_active(policy, actor, now)
                 advance(policy, PolicyState.ACTIVE, transitions=POLICY_TRANSITIONS, activated_by=user, activated_at=now)
-                _record(PolicyEvent.ACTIVATED, policy, actor, now)
+                _record(PolicyEvent.ACTIVATED, policy, actor, now, factor)
         except IntegrityError as error:
             raise StateConflict(detail="Another policy was activated at the same moment; look at it first.") from error
     return policy
@@ -179,21 +185,32 @@ def _retire_active(successor: Policy, actor: Actor, now: datetime) -> None:
         _record(PolicyEvent.RETIRED, former, actor, now)
 
 
-def _record(kind: PolicyEvent, policy: Policy, actor: Actor, now: datetime) -> None:
+def _second_factor(
+    policy: Policy, user: User, actor: Actor, factors: Sequence[Mapping[str, object]], now: datetime
+) -> Mapping[str, object] | None:
+    if policy.state != PolicyState.REVIEW or not actor.session or not settings.POLICY_STEP_UP:
+        return None
+    return require_factor(factors, user=user, purpose="policy", subject=policy.digest, shown_at=now, now=now).as_dict()
+
+
+def _record(kind: PolicyEvent, policy: Policy, actor: Actor, now: datetime, factor: Mapping[str, object] | None = None) -> None:
     record(
         kind=kind,
         actor=actor,
         subject=subject_of(policy),
         now=now,
         outcome={"status": str(policy.state), "version": policy.version, "digest": policy.digest},
+        human={"second_factor": factor} if factor else None,
     )
 
 
 @contextmanager
 def refusals_recorded(actor: Actor, subject: Subject, now: datetime) -> Iterator[None]:
-    """Record a refusal once, after its transaction has rolled back."""
+    """Record a refusal once, after its transaction has rolled back; asking for a second factor is none."""
     try:
         yield
+    except StepUpRequired:
+        raise
     except DomainError as error:
         record_denial(kind=PolicyEvent.REFUSED, actor=actor, subject=subject, now=now, error=error)
         raise

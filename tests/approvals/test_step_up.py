@@ -20,9 +20,10 @@ from django.test import Client
 
 from approvals.errors import StepUpRequired
 from approvals.factors import strong_factor
-from approvals.models import Decision, StepUp
+from approvals.models import Decision, Policy, StepUp
+from approvals.services import create_policy, submit_policy
 from approvals.services.step_up import PATIENCE, ask_step_up
-from approvals.states import DecisionKind
+from approvals.states import DecisionKind, PolicyState
 from audit.models import Event
 from audit.records import Subject
 from kernel.canonical import parse_json, to_json_text
@@ -331,3 +332,28 @@ def test_a_passkey_is_led_to_its_own_page_and_signs_where_there_is_javascript(st
     )
     assert (answer.status_code, answer["Location"]) == (303, f"/proposals/{proposal.public_id}/")
     assert Decision.objects.get().signature is not None
+
+
+# Changing the policy ------------------------------------------------------------------------------------------------------
+
+
+def test_activating_a_policy_in_the_console_asks_for_the_second_factor(strict: Cast) -> None:
+    caches["default"].clear()
+    draft = create_policy(title="Next", rows=[a_row(10)], user=strict.cora, actor=actor(strict.cora), now=clock_now())
+    submit_policy(policy_id=draft.pk, user=strict.cora, actor=actor(strict.cora), now=clock_now())
+    client, path = Client(), f"/policies/{draft.public_id}/activate/"
+    client.force_login(strict.cem, backend="django.contrib.auth.backends.ModelBackend")
+    assert client.post(path)["Location"].startswith("/second-factor/?next=%2Fpolicies%2F")
+    TOTP.activate(strict.cem, SECRET)
+    answer = client.post(path)
+    assert answer["Location"].startswith("/accounts/2fa/reauthenticate/?next=%2Fpolicies%2F")
+    assert Policy.objects.get(pk=draft.pk).state == PolicyState.REVIEW
+    assert client.post(answer["Location"], {"code": code()}).status_code == 302
+    assert client.post(path).status_code == 303
+    assert Policy.objects.get(pk=draft.pk).state == PolicyState.ACTIVE
+    event = Event.objects.filter(kind="policy:activated").order_by("recorded_at").last()
+    assert event is not None
+    record = parse_json(bytes(event.bytes))
+    assert isinstance(record, dict)
+    assert record["human"]["second_factor"]["type"] == "totp"
+    assert not Event.objects.filter(kind="policy:refused").exists()
