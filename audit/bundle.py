@@ -123,7 +123,7 @@ def export_bundle(*, proposal: str, actor: Actor, now: datetime, wait_seconds: f
 def build_bundle(proposal: str, *, wait_seconds: float = 0.0) -> EvidenceBundle:
     """Return the bundle of one proposal; waits up to `wait_seconds` for its events to be sealed and signed."""
     decode(Prefix.PROPOSAL, proposal)
-    rows, checkpoint = _sealed_rows(proposal, wait_seconds=wait_seconds)
+    rows, checkpoint = sealed_rows(proposal, wait_seconds=wait_seconds)
     scope = Scope(
         first_sequence=rows[0].seal.sequence,
         last_sequence=rows[-1].seal.sequence,
@@ -206,7 +206,8 @@ def signed_envelope(manifest: bytes, *, payload_type: str = MANIFEST_TYPE) -> by
     )
 
 
-def _sealed_rows(proposal: str, *, wait_seconds: float) -> tuple[list[Event], Checkpoint]:
+def sealed_rows(proposal: str, *, wait_seconds: float) -> tuple[list[Event], Checkpoint]:
+    """Return a proposal's events and the first checkpoint that covers them; raises NotVisible and NotSealedYet."""
     deadline = monotonic() + wait_seconds
     is_seal_requested = False
     while True:

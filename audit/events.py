@@ -21,6 +21,7 @@ class EvidenceEvent(StrEnum):
     """What happens to evidence that leaves the installation."""
 
     BUNDLE_EXPORTED = "evidence:bundle_exported"
+    INCLUSION_ISSUED = "evidence:inclusion_issued"
     BUNDLE_REQUESTED = "evidence:bundle_requested"
     BUNDLE_MADE = "evidence:bundle_made"
     BUNDLE_FAILED = "evidence:bundle_failed"

@@ -31,6 +31,11 @@ def region() -> str:
     return _name("REGION")
 
 
+def release() -> str:
+    """Return the release that is stamped on every event."""
+    return _name("RELEASE")
+
+
 def log_origin() -> str:
     """Return the C2SP origin of the log's checkpoints, which is also the name of its key."""
     return f"countersign/{chain_id()}"
@@ -57,6 +62,11 @@ def signing_key() -> Ed25519PrivateKey:
 def verifying_key() -> VerifyingKey:
     """Return the public half of the signing key under the log's name, as it is published and pinned."""
     return VerifyingKey.named(log_origin(), signing_key().public_key().public_bytes_raw())
+
+
+def witness_keys() -> list[VerifyingKey]:
+    """Return the pinned keys of the witnesses that cosign this log's checkpoints."""
+    return [witness.key for witness in getattr(settings, "AUDIT_WITNESSES", ())]
 
 
 def checkpoint_directory() -> Path:

@@ -191,6 +191,12 @@ def record_of(row: Event) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def alarm_sentence(raised: Event) -> str:
+    """Return what an alarm says."""
+    content = _view(raised).payload.get("content", {})
+    return f"Sealing stopped: {content.get('sentence', '') if isinstance(content, dict) else ''}"
+
+
 def sequences_of(event_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Return the sequence of each of these events that is sealed."""
     return dict(Seal.objects.filter(event_id__in=event_ids).values_list("event_id", "sequence"))
@@ -263,8 +269,7 @@ def _unsealed() -> tuple[int, datetime | None]:
 def _alarm(now: datetime, *, last_seal: Seal | None, oldest_unsealed_at: datetime | None, verified: Mapping[str, Any]) -> str:
     raised = Event.objects.filter(kind=LogEvent.ALARM_RAISED).order_by("-event_id").select_related("payload__key").first()
     if raised is not None and (last_seal is None or raised.recorded_at > last_seal.sealed_at):
-        content = _view(raised).payload.get("content", {})
-        return f"Sealing stopped: {content.get('sentence', '') if isinstance(content, dict) else ''}"
+        return alarm_sentence(raised)
     if oldest_unsealed_at is not None and now - oldest_unsealed_at > timedelta(seconds=UNSEALED_ALARM_SECONDS):
         return f"Sealing has stopped: events wait since {oldest_unsealed_at:%Y-%m-%d %H:%M:%S} UTC."
     silence = timedelta(seconds=2 * float(getattr(settings, "AUDIT_HEARTBEAT_SECONDS", 300)))

@@ -1,49 +1,41 @@
 """Verifying the whole chain from the database, with the same core as the stand-alone verifier.
 
-One pass with a server-side cursor over seals and events; what is exported outside the database is read first, so that a
-truncated tail is found. The application's mac can only be checked here, where its key is.
+One pass over seals and events, shared by several processes; what is exported outside the database is read first, so that a truncated
+tail is found. The application's mac can only be checked here, where its key is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from django.conf import settings
 from django.db import connection, transaction
 
+from audit.chain_pass import checked_blocks, processes_for
 from audit.events import LogEvent
-from audit.keys import chain_id, checkpoint_directory, log_origin, mac_key, verifying_key
+from audit.keys import chain_id, checkpoint_directory, log_origin, mac_key, verifying_key, witness_keys
 from audit.models import Checkpoint as CheckpointRow
+from audit.models import Export
 from audit.models import Frontier as FrontierRow
-from audit.payload_keys import WrappingRing, wrapping_ring
-from audit.payloads import PayloadUnreadable, SealedPayload, open_payload
-from audit.records import SaltedPayload
+from audit.payload_keys import wrapping_ring
 from audit.retention.proof import check_shredded
+from audit.row_check import Checker
 from audit.sealer import EVENT_COLUMNS, IS_UNSEALED, SealingRefused, StoredEvent, refuse_forged
 from audit.verifier.countersign_verify import (
-    ChainRow,
     ChainVerifier,
     Checkpoint,
+    Claim,
     Findings,
     Malformed,
 )
 
 ROWS_PER_FETCH = 1_000
 
-SEALED = f"""
-SELECT {EVENT_COLUMNS}, s.sequence, s.entry, s.previous, p.salt, p.content, k.wrapped, k.wrapping_key, k.shredded_at
-FROM audit_seal s
-LEFT JOIN audit_event e ON e.event_id = s.event_id
-LEFT JOIN audit_eventpayload p ON p.event_id = s.event_id
-LEFT JOIN audit_payloadkey k ON k.event_id = s.event_id
-ORDER BY s.sequence
-"""  # noqa: S608  constants only
 UNSEALED = f"SELECT {EVENT_COLUMNS} FROM audit_event e WHERE {IS_UNSEALED}"  # noqa: S608  constants only
 
 Progress = Callable[[int], object]
@@ -78,14 +70,15 @@ class Verification:
         }
 
 
-def verify_chain(*, extra_notes: Sequence[Path] = (), progress: Progress | None = None) -> Verification:
+def verify_chain(*, extra_notes: Sequence[Path] = (), progress: Progress | None = None, processes: int = 0) -> Verification:
     """Return what holds and what does not, over every sealed and unsealed event and every checkpoint.
 
-    `extra_notes` are checkpoints that an auditor kept: the chain must still contain them.
+    `extra_notes` are checkpoints that somebody kept: the chain must still contain them. `processes` share the work; 0 decides by the
+    number of events. Several of them need a transaction of our own, because they can only see what is committed.
     """
     findings = Findings()
     # Files first: a checkpoint exported while we read must not look like a truncated tail.
-    exported = _read_notes(findings, sorted(checkpoint_directory().glob("[0-9]*.note")), "Exported checkpoints are signed")
+    exported = _read_notes(findings, _exported_files(), "Exported checkpoints are signed")
     given = _read_notes(findings, extra_notes, "Given checkpoints are signed")
     is_own_transaction = not connection.in_atomic_block
     with transaction.atomic():
@@ -93,20 +86,10 @@ def verify_chain(*, extra_notes: Sequence[Path] = (), progress: Progress | None 
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         stored = _stored_checkpoints(findings, exported)
-        roots: dict[int, list[tuple[str, bytes]]] = {}
-        for source, checkpoint in [*stored, *exported, *given]:
-            roots.setdefault(checkpoint.size, []).append((source, checkpoint.root))
-        _add_frontier(roots)
-        verifier = ChainVerifier(findings, chain_id=chain_id(), roots=roots)
-        with findings.check("Every event is intact, in its place and linked") as detail:
-            count = 0
-            for row in _chain_rows():
-                verifier.feed(row)
-                count += 1
-                if progress is not None and count % ROWS_PER_FETCH == 0:
-                    progress(ROWS_PER_FETCH)
-            verifier.finish()
-            detail.append(f"{count} sealed events, {verifier.roots_checked} roots")
+        seen = _witnessed(findings, {checkpoint.size: checkpoint for _, checkpoint in stored})
+        wanted = processes or processes_for(sealed_count())
+        verifier = ChainVerifier(findings, chain_id=chain_id(), roots=_claims([*stored, *exported], given), seen=seen)
+        count = _verify_rows(verifier, processes=wanted if is_own_transaction else 1, progress=progress)
         check_shredded(findings)
         unsealed = _check_unsealed(findings)
     return Verification(
@@ -117,6 +100,65 @@ def verify_chain(*, extra_notes: Sequence[Path] = (), progress: Progress | None 
         checkpoints=len(stored),
         root=verifier.frontier.root().hex(),
     )
+
+
+def _verify_rows(verifier: ChainVerifier, *, processes: int, progress: Progress | None) -> int:
+    """Check every sealed row, by itself and against those before it; return how many there are."""
+    count = 0
+    with verifier.findings.check("Every event is intact, in its place and linked") as detail:
+        for block in checked_blocks(Checker(chain_id(), mac_key(), wrapping_ring()), processes=processes):
+            for row in block:
+                verifier.join(row)
+            count += len(block)
+            if progress is not None:
+                progress(len(block))
+        verifier.finish()
+        detail.append(f"{count} sealed events, {verifier.roots_checked} roots")
+    return count
+
+
+def _claims(own: Sequence[tuple[str, Checkpoint]], given: Sequence[tuple[str, Checkpoint]]) -> dict[int, list[Claim]]:
+    """Return the roots that this chain must have: its own checkpoints', the stored tree's, and those that somebody was shown."""
+    claims: dict[int, list[Claim]] = {}
+    for source, checkpoint in own:
+        claims.setdefault(checkpoint.size, []).append(Claim(source, checkpoint.root))
+    for source, checkpoint in given:
+        claims.setdefault(checkpoint.size, []).append(Claim(source, checkpoint.root, "log_forked"))
+    row = FrontierRow.objects.order_by("-size").first()
+    if row is not None:
+        claims.setdefault(row.size, []).append(Claim(f"the tree of size {row.size}", bytes(row.root)))
+    return claims
+
+
+def _exported_files() -> list[Path]:
+    """Return the notes in the signer's directory and in those beside it, as far as they can be read here."""
+    directories = [checkpoint_directory(), *(Path(path) for path in getattr(settings, "AUDIT_EXPORT_DIRECTORIES", ()))]
+    return [path for directory in directories for path in sorted(directory.glob("[0-9]*.note"))]
+
+
+def _witnessed(findings: Findings, stored: Mapping[int, Checkpoint]) -> dict[int, int]:
+    """Return when witnesses saw the chain, by size, having checked what they signed."""
+    keys = {f"witness:{key.name}"[:100]: key for key in witness_keys()}
+    seen: dict[int, int] = {}
+    rows = Export.objects.filter(exporter__in=keys, is_done=True).order_by("size")
+    if not keys:
+        return seen
+    with findings.check("Witnesses have cosigned what is stored") as detail:
+        count = 0
+        for row in rows.iterator(chunk_size=ROWS_PER_FETCH):
+            count += 1
+            source, checkpoint = f"the cosignature of {row.exporter} at {row.size}", stored.get(row.size)
+            try:
+                note = Checkpoint.parse(checkpoint.body + b"\n" + bytes(row.answer)) if checkpoint else None
+            except Malformed:
+                note = None
+            at = note.cosigned_at(keys[row.exporter], is_signed_fast) if note else None
+            if at is None:
+                findings.problem("cosignature_wrong", source, f"{source} is not over the stored checkpoint of that size.")
+            else:
+                seen[row.size] = max(at, seen.get(row.size, 0))
+        detail.append(f"{count} cosignatures")
+    return seen
 
 
 def record_verification(verification: Verification, *, now: datetime) -> None:
@@ -166,8 +208,12 @@ def _read_notes(findings: Findings, paths: Sequence[Path], name: str) -> list[tu
 
 
 def _is_ours(findings: Findings, source: str, checkpoint: Checkpoint) -> bool:
-    is_signed = checkpoint.is_signed_by(verifying_key(), is_signed_fast)
-    findings.expect(is_signed, "checkpoint_signature", source, f"{source} is not signed by this log's key.")
+    key = verifying_key()
+    is_signed = checkpoint.is_signed_by(key, is_signed_fast)
+    if not is_signed and checkpoint.is_signed_by_another(key):
+        findings.problem("signed_by_another_key", source, f"{source} is signed in the name of this log, but by another key.")
+    else:
+        findings.expect(is_signed, "checkpoint_signature", source, f"{source} is not signed by this log's key.")
     findings.expect(
         checkpoint.origin == log_origin(), "checkpoint_origin", source, f"{source} is of the log {checkpoint.origin}, not of this one."
     )
@@ -202,51 +248,6 @@ def _stored_checkpoints(findings: Findings, exported: Sequence[tuple[str, Checkp
             findings.limitations.append(f"{not_exported} stored checkpoints are not in the export directory.")
         detail.append(f"{len(found)} checkpoints")
     return found
-
-
-def _add_frontier(roots: dict[int, list[tuple[str, bytes]]]) -> None:
-    row = FrontierRow.objects.order_by("-size").first()
-    if row is not None:
-        roots.setdefault(row.size, []).append((f"the tree of size {row.size}", bytes(row.root)))
-
-
-def _chain_rows() -> Iterator[ChainRow]:
-    key, ring = mac_key(), wrapping_ring()
-    with connection.chunked_cursor() as cursor:
-        cursor.execute(SEALED)
-        while rows := cursor.fetchmany(ROWS_PER_FETCH):
-            for row in rows:
-                sequence, entry, previous, *beside = row[17:]
-                if row[0] is None:
-                    yield ChainRow(sequence=sequence, entry=bytes(entry), previous=bytes(previous), event_id="", stored=None)
-                    continue
-                event = StoredEvent.from_row(row)
-                payload = _opened(event.event_id, beside, ring)
-                yield ChainRow(
-                    sequence=sequence,
-                    entry=bytes(entry),
-                    previous=bytes(previous),
-                    event_id=event.text_id,
-                    stored=bytes(event.stored),
-                    leaf=bytes(event.leaf),
-                    mac=bytes(event.mac),
-                    expected_mac=event.expected_mac(key),
-                    columns=event.columns(),
-                    salt=payload.salt if payload else None,
-                    payload=payload.content if payload else None,
-                    is_payload_shredded=beside[-1] is not None,
-                )
-
-
-def _opened(event_id: UUID, beside: Sequence[Any], ring: WrappingRing) -> SaltedPayload | None:
-    """Return the payload; None when there is none, and an empty one, which no event committed to, when it can't be opened."""
-    salt, content, wrapped, wrapping_key, _ = beside
-    if content is None or wrapped is None:
-        return None if salt is None else SaltedPayload(content=b"", salt=b"")
-    try:
-        return open_payload(event_id, SealedPayload(bytes(content), bytes(wrapped), wrapping_key), ring)
-    except PayloadUnreadable:
-        return SaltedPayload(content=b"", salt=b"")
 
 
 def _check_unsealed(findings: Findings) -> int:

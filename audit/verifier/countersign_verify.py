@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
+import calendar
 import csv
 import functools
 import hashlib
@@ -28,6 +29,7 @@ import json
 import re
 import struct
 import sys
+import time
 import zipfile
 import zlib
 from array import array
@@ -36,7 +38,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 EVENT_SCHEMA = "countersign.audit.event/1"
 BUNDLE_SCHEMA = "countersign.bundle/1"
@@ -53,6 +55,7 @@ ACTION_PURPOSE = "countersign.action/1"
 POLICY_PURPOSE = "countersign.policy/1"
 
 HOLDS, DOES_NOT_HOLD, UNUSABLE = 0, 1, 2
+RECEIPT_BYTES_MAX = 64 * 1024**2
 
 # --- Hashes ---------------------------------------------------------------------------------------------------------------
 
@@ -585,47 +588,155 @@ class SubjectLinks:
             )
         self._ends[chain] = (position if isinstance(position, int) else end[0] + 1, leaf.hex())
 
+    def join(self, findings: Findings, row: RowResult, leaf: bytes) -> None:
+        """Do the same for a row that was checked by itself; written out, because a million rows come by."""
+        position, link = self._ends.get(row.chain, (0, ""))
+        if row.position == position + 1 and row.link == link:
+            self._ends[row.chain] = (row.position, leaf.hex())
+        else:
+            record = {"event_id": row.event_id, "link": {"chain": row.chain, "position": row.position, "previous": row.link}}
+            self.follow(findings, f"sequence {row.sequence}", record, leaf)
+
+
+class RowResult(NamedTuple):
+    """What one row says by itself, and what was found wrong with it: all that its neighbours have to know."""
+
+    sequence: int
+    entry: bytes
+    previous: bytes
+    event_id: str
+    leaf: bytes | None
+    kind: str
+    occurred_at: str
+    chain: str
+    position: Any
+    link: Any
+    problems: tuple[Problem, ...]
+
+
+def check_row(row: ChainRow, chain_id: str) -> RowResult:
+    """Check everything about a row that needs no other row: leaf, record, columns, mac, payload, entry."""
+    where, findings = f"sequence {row.sequence}", Findings()
+    if row.stored is None:
+        findings.problem("event_missing", where, f"The event at {where} is missing; its seal is still there.")
+        return RowResult(row.sequence, row.entry, row.previous, "", None, "", "", "", None, None, tuple(findings.problems))
+    leaf = leaf_hash(row.stored)
+    record = check_event(findings, where, event_id=row.event_id, chain_id=chain_id, stored=row.stored, leaf=row.leaf)
+    if row.expected_mac != row.mac:
+        findings.problem(
+            "event_forged",
+            where,
+            f"{row.event_id} at {where} does not carry the application's mac: it was edited or inserted in the database.",
+        )
+    if entry_hash(row.sequence, row.previous, leaf) != row.entry:
+        findings.problem("entry_wrong", where, f"The entry at {where} is not the digest of its place and {row.event_id}.")
+    if record is not None:
+        check_columns(findings, where, record, row.columns)
+        _check_payload(findings, row, record, where)
+    return RowResult(
+        row.sequence,
+        row.entry,
+        row.previous,
+        str(record_part(record, "event_id")),
+        leaf,
+        str(record_part(record, "type")),
+        str(record_part(record, "occurred_at")),
+        str(record_part(record, "link", "chain")),
+        record_part(record, "link", "position"),
+        record_part(record, "link", "previous"),
+        tuple(findings.problems),
+    )
+
+
+def _check_payload(findings: Findings, row: ChainRow, record: Mapping[str, Any], where: str) -> None:
+    commitment = record.get("payload_commitment", "")
+    if row.is_payload_shredded or (not commitment and row.salt is None):
+        return
+    if row.salt is None or row.payload is None:
+        findings.problem("payload_missing", where, f"The payload of {row.event_id} at {where} is missing.")
+    elif not row.is_payload_encrypted and payload_commitment(row.salt, row.payload) != commitment:
+        findings.problem("payload_edited", where, f"The payload of {row.event_id} at {where} is not the one it committed to.")
+
+
+# The log's own clock: what the sealer records while it works. No work of the product takes longer than this from its beginning, whose
+# instant its events carry, to its end.
+TICKS = frozenset({"log:heartbeat", "log:sealer_started"})
+BACKDATED_SECONDS = 7 * 3600
+
+
+class Claim(NamedTuple):
+    """A root that somebody states for some size, and what it is called when the chain does not have it."""
+
+    source: str
+    root: bytes
+    code: str = "root_differs"
+
 
 class ChainVerifier:
-    """Checks a chain row by row: sequence, entries, leaves, macs, links, and the tree's root at every known checkpoint."""
+    """Checks a chain row by row: sequence, entries, leaves, macs, links, time, and the tree's root at every known checkpoint.
 
-    def __init__(self, findings: Findings, *, chain_id: str, roots: Mapping[int, Iterable[tuple[str, bytes]]]) -> None:
-        """Begin before the first row. `roots` holds what is claimed: size → (where it is claimed, root)."""
+    `roots` holds what is claimed about each size. `seen` holds when witnesses saw the chain at a size: no event
+    after it can be much older.
+    """
+
+    def __init__(
+        self,
+        findings: Findings,
+        *,
+        chain_id: str,
+        roots: Mapping[int, Iterable[Claim]],
+        seen: Mapping[int, int] | None = None,
+    ) -> None:
+        """Begin before the first row."""
         self.findings = findings
         self.frontier = Frontier()
         self.last_sequence = 0
         self.roots_checked = 0
         self._chain_id = chain_id
         self._roots = roots
+        self._seen = seen or {}
         self._entry = genesis_entry(chain_id)
         self._links = SubjectLinks()
         self._is_tree_known = True
-        self._is_root_wrong = False
+        self._wrong_roots: set[str] = set()
+        self._clock = self._not_before = ""
 
     def feed(self, row: ChainRow) -> None:
         """Check one row against all before it."""
-        where = f"sequence {row.sequence}"
+        self.join(check_row(row, self._chain_id))
+
+    def join(self, row: RowResult) -> None:
+        """Check a row that was checked by itself against all before it."""
+        findings = self.findings
         if row.sequence != self.last_sequence + 1:
-            self.findings.problem(
-                "sequence_gap", where, f"The sequence goes from {self.last_sequence} to {row.sequence}: entries are missing."
+            findings.problem(
+                "sequence_gap",
+                f"sequence {row.sequence}",
+                f"The sequence goes from {self.last_sequence} to {row.sequence}: entries are missing.",
             )
-            self._lose_tree(where)
+            self._lose_tree(f"sequence {row.sequence}")
         if row.previous != self._entry:
-            self.findings.problem("entry_unlinked", where, f"The entry at {where} does not continue the entry before it.")
-        if row.stored is None:
-            self.findings.problem("event_missing", where, f"The event at {where} is missing; its seal is still there.")
-            self._lose_tree(where)
+            findings.problem(
+                "entry_unlinked", f"sequence {row.sequence}", f"The entry at sequence {row.sequence} does not continue the entry before it."
+            )
+        if row.problems:
+            findings.problems.extend(row.problems)
+        if row.leaf is None:
+            self._lose_tree(f"sequence {row.sequence}")
         else:
-            self._feed_event(row, row.stored, where)
+            self._join_event(row, row.leaf)
         self.last_sequence = row.sequence
         self._entry = row.entry
-        self._check_roots(row.sequence)
+        if row.sequence in self._roots:
+            self._check_roots(row.sequence)
+        if row.sequence in self._seen:
+            self._tick(instant_text(self._seen[row.sequence]))
 
     def finish(self) -> None:
         """Check what is claimed beyond the last row."""
         beyond = sorted(size for size in self._roots if size > self.last_sequence)
         if beyond:
-            sources = ", ".join(source for source, _ in self._roots[beyond[-1]])
+            sources = ", ".join(claim.source for claim in self._roots[beyond[-1]])
             self.findings.problem(
                 "tail_truncated",
                 sources,
@@ -633,52 +744,60 @@ class ChainVerifier:
                 f"the last {beyond[-1] - self.last_sequence} entries are gone.",
             )
 
-    def _feed_event(self, row: ChainRow, stored: bytes, where: str) -> None:
-        leaf = leaf_hash(stored)
-        record = check_event(self.findings, where, event_id=row.event_id, chain_id=self._chain_id, stored=stored, leaf=row.leaf)
-        if row.expected_mac != row.mac:
+    def _join_event(self, row: RowResult, leaf: bytes) -> None:
+        if row.chain:
+            self._links.join(self.findings, row, leaf)
+        if row.occurred_at < self._not_before:
             self.findings.problem(
-                "event_forged",
-                where,
-                f"{row.event_id} at {where} does not carry the application's mac: it was edited or inserted in the database.",
+                "event_backdated",
+                f"sequence {row.sequence}",
+                f"{row.event_id} at sequence {row.sequence} says {row.occurred_at}, but was recorded after {self._clock}.",
             )
-        if entry_hash(row.sequence, row.previous, leaf) != row.entry:
-            self.findings.problem("entry_wrong", where, f"The entry at {where} is not the digest of its place and {row.event_id}.")
-        if record is not None:
-            check_columns(self.findings, where, record, row.columns)
-            self._check_payload(row, record, where)
-            self._links.follow(self.findings, where, record, leaf)
+        if row.kind in TICKS:
+            self._tick(row.occurred_at)
         if self._is_tree_known:
             self.frontier.append(leaf)
 
-    def _check_payload(self, row: ChainRow, record: Mapping[str, Any], where: str) -> None:
-        commitment = record.get("payload_commitment", "")
-        if not commitment and row.salt is None:
-            return
-        if row.is_payload_shredded:
-            return
-        if row.salt is None or row.payload is None:
-            self.findings.problem("payload_missing", where, f"The payload of {row.event_id} at {where} is missing.")
-        elif not row.is_payload_encrypted and payload_commitment(row.salt, row.payload) != commitment:
-            self.findings.problem("payload_edited", where, f"The payload of {row.event_id} at {where} is not the one it committed to.")
+    def _tick(self, instant: str) -> None:
+        """From here on nothing is much older than this instant."""
+        earlier = instant_text(instant_seconds(instant) - BACKDATED_SECONDS)
+        if earlier > self._not_before:
+            self._clock, self._not_before = instant, earlier
 
     def _check_roots(self, size: int) -> None:
         claimed = self._roots.get(size)
         if not claimed or not self._is_tree_known:
             return
         root = self.frontier.root()
-        for source, expected in claimed:
+        for claim in claimed:
             self.roots_checked += 1
-            if root != expected and not self._is_root_wrong:
-                self._is_root_wrong = True
+            # After the first one all larger trees differ as well.
+            if root != claim.root and claim.code not in self._wrong_roots:
+                self._wrong_roots.add(claim.code)
                 self.findings.problem(
-                    "root_differs", source, f"The events up to {size} do not have the root that {source} states: history was rewritten."
+                    claim.code,
+                    claim.source,
+                    f"The events up to {size} do not have the root that {claim.source} states: "
+                    + ("history was rewritten." if claim.code == "root_differs" else "this log has shown two histories."),
                 )
 
     def _lose_tree(self, where: str) -> None:
         if self._is_tree_known and any(size >= self.last_sequence for size in self._roots):
             self.findings.limitations.append(f"Roots from {where} on can't be recomputed, because leaves are missing.")
         self._is_tree_known = False
+
+
+def instant_seconds(text: str) -> int:
+    """Return the whole seconds since 1970 of an instant as records spell it; 0 for what is none."""
+    try:
+        return calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
+    except ValueError:
+        return 0
+
+
+def instant_text(seconds: int) -> str:
+    """Return an instant as records spell it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(max(seconds, 0)))
 
 
 def check_columns(findings: Findings, where: str, record: Mapping[str, Any], columns: Mapping[str, str]) -> None:
@@ -1175,12 +1294,15 @@ class Bundle:
         return [record for record in self.records if record.get("type") == kind]
 
 
-def verify_members(members: Members, *, pinned: Sequence[VerifyingKey], findings: Findings) -> Bundle:
+def verify_members(members: Members, *, pinned: Sequence[VerifyingKey], findings: Findings, kept: Kept | None = None) -> Bundle:
     """Return the bundle with everything checked; what does not hold is in the findings."""
     bundle = Bundle(members, pinned, findings)
     check_manifest(bundle)
     check_manifest_signature(bundle)
     check_content(bundle)
+    check_witnesses(bundle)
+    if kept is not None and kept.notes:
+        check_kept(findings, list(bundle.checkpoints.values()), kept, bundle.trusted_keys(), bundle.is_signed_with)
     if not pinned:
         findings.limitations.append("Integrity only: the key came from the bundle. Pin the key you were given another way with --key.")
     return bundle
@@ -1283,9 +1405,11 @@ def check_checkpoints(bundle: Bundle) -> None:
         for path in sorted(path for path in bundle.members if path.startswith("checkpoints/")):
             note = bundle.members[path]
             checkpoint = Checkpoint.parse(note)
+            keys = bundle.trusted_keys()
             findings.expect(
-                any(checkpoint.is_signed_by(key, bundle.is_signed_with) for key in bundle.trusted_keys()),
-                "checkpoint_signature", path, f"{path} is not signed by {'a pinned' if bundle.pinned else 'the bundle’s'} key.",
+                any(checkpoint.is_signed_by(key, bundle.is_signed_with) for key in keys),
+                "signed_by_another_key" if any(checkpoint.is_signed_by_another(key) for key in keys) else "checkpoint_signature",
+                path, f"{path} is not signed by {'a pinned' if bundle.pinned else 'the bundle’s'} key.",
             )  # fmt: skip
             findings.expect(
                 checkpoint.origin == bundle.header.get("origin"), "checkpoint_origin", path, f"{path} is of {checkpoint.origin}."
@@ -1934,22 +2058,211 @@ def _check_one_proposal(
         notes[sentence] = notes.get(sentence, 0) + 1
 
 
+# --- Witnesses, time-stamps, checkpoints that somebody kept ------------------------------------------------------------------
+
+
+def check_witnesses(bundle: Bundle) -> None:
+    """Check that the witnesses whose keys are pinned saw the bundle's checkpoints, and that time-stamps are over them."""
+    findings = bundle.findings
+    noted = {f"{checkpoint.size:012d}": (note, checkpoint) for note, checkpoint in bundle.checkpoints.items()}
+    witnesses = [key for key in bundle.pinned if key.algorithm == COSIGNATURE_ALGORITHM]
+    paths = [path for path in bundle.members if path.startswith(("witness/", "tsa/"))]
+    if not witnesses and not paths:
+        return
+    with findings.check("Witnesses and time-stamps are about these checkpoints") as detail:
+        cosigned = []
+        for path in sorted(paths):
+            note, checkpoint = noted.get(path.partition("/")[2].partition(".")[0], (b"", None))
+            if checkpoint is None:
+                findings.problem("witness_other", path, f"{path} is about a checkpoint that is not in the bundle.")
+            elif path.startswith("tsa/"):
+                check_timestamp(findings, path, note, bundle.members[path])
+            else:
+                seen = Checkpoint.parse(bundle.members[path])
+                findings.expect(seen.body == checkpoint.body, "witness_other", path, f"{path} is about another head.")
+                cosigned.append(seen)
+        for key in witnesses:
+            times = [at for seen in cosigned if (at := seen.cosigned_at(key, bundle.is_signed_with)) is not None]
+            if findings.expect(
+                bool(times), "cosignature_missing", key.name, f"The witness {key.name} has cosigned none of these checkpoints."
+            ):
+                detail.append(f"{key.name} at {instant_text(max(times))}")
+
+
+def check_timestamp(findings: Findings, path: str, note: bytes, stamp: bytes) -> None:
+    """Check that an RFC 3161 response is about this note. Its signature takes a certificate library: openssl has one."""
+    imprint = b"\x04\x20" + hashlib.sha256(note).digest()
+    if findings.expect(imprint in stamp, "timestamp_other", path, f"{path} is not a time-stamp of this checkpoint."):
+        findings.limitations.append(
+            f"{path} is about this checkpoint; its signature is for openssl: openssl ts -verify -data NOTE -in {path}"
+        )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What somebody brings along: checkpoints from elsewhere, and proofs that one head contains another."""
+
+    notes: tuple[tuple[str, Checkpoint], ...] = ()
+    proofs: tuple[tuple[int, tuple[bytes, ...], Checkpoint], ...] = ()
+
+
+def kept_files(notes: Sequence[Path], proofs: Sequence[Path]) -> Kept:
+    """Return the checkpoints and consistency proofs in these files; raises Malformed and OSError."""
+    found = []
+    for path in proofs:
+        head, _, note = path.read_bytes().partition(b"\n\n")
+        lines = head.decode("ascii", errors="replace").split("\n")
+        if not re.fullmatch(r"old (0|[1-9][0-9]{0,18})", lines[0]):
+            raise Malformed(f"{path.name} is no consistency proof")
+        found.append((int(lines[0][4:]), tuple(decode_base64(line) for line in lines[1:]), Checkpoint.parse(note)))
+    return Kept(tuple((path.name, Checkpoint.parse(path.read_bytes())) for path in notes), tuple(found))
+
+
+def check_kept(
+    findings: Findings, own: Sequence[Checkpoint], kept: Kept, keys: Sequence[VerifyingKey], check: SignatureCheck = is_signed
+) -> None:
+    """Check that the checkpoints somebody kept and these are heads of one history."""
+    if not kept.notes:
+        return
+    with findings.check("Checkpoints that were kept belong to the same history") as detail:
+        for source, note in kept.notes:
+            if not any(note.is_signed_by(key, check) for key in keys):
+                findings.problem("checkpoint_signature", source, f"{source} is not signed by the log's key.")
+            elif all(note.origin != item.origin for item in own):
+                findings.problem("checkpoint_origin", source, f"{source} is of {note.origin}.")
+            else:
+                _compare(findings, source, note, own, kept)
+        detail.append(f"{len(kept.notes)} kept")
+
+
+def _compare(findings: Findings, source: str, note: Checkpoint, own: Sequence[Checkpoint], kept: Kept) -> None:
+    for item in own:
+        older, newer = sorted((note, item), key=lambda head: head.size)
+        if older.size == newer.size:
+            findings.expect(
+                older.root == newer.root,
+                "log_forked", source, f"{source} is signed by this log and has another root at {note.size}: it has shown two histories.",
+            )  # fmt: skip
+            continue
+        proof = next((path for size, path, head in kept.proofs if size == older.size and head.body == newer.body), None)
+        if proof is None:
+            findings.limitations.append(
+                f"{source} is of size {note.size}, this one of {item.size}: ask for the proof between them (manage.py audit_consistency)."
+            )
+        else:
+            findings.expect(
+                is_consistent(old_size=older.size, old_root=older.root, size=newer.size, root=newer.root, path=proof),
+                "log_forked", source, f"The head of size {newer.size} does not contain that of size {older.size}: there are two histories.",
+            )  # fmt: skip
+
+
+# --- Inclusion receipts: the events of one proposal in a signed tree, in one JSON file ------------------------------------------
+
+INCLUSION_SCHEMA = "countersign.inclusion/1"
+
+
+def verify_inclusion(findings: Findings, stored: bytes, *, pinned: Sequence[VerifyingKey], kept: Kept) -> Bundle:
+    """Return what the receipt says it is, with everything checked; what does not hold is in the findings."""
+    receipt = parse_canonical(stored)
+    if not isinstance(receipt, dict) or receipt.get("schema") != INCLUSION_SCHEMA:
+        raise Malformed(f"the file is not a {INCLUSION_SCHEMA}")
+    bundle = Bundle(Members.of({}), pinned, findings, header={name: str(record_part(receipt, name)) for name in ("proposal", "chain_id")})
+    keys = list(pinned) or [VerifyingKey.parse(str(record_part(receipt, "vkey")))]
+    checkpoint = Checkpoint.parse(str(record_part(receipt, "checkpoint")).encode("utf-8"))
+    with findings.check("Checkpoints are signed") as detail:
+        findings.expect(
+            any(checkpoint.is_signed_by(key) for key in keys),
+            "signed_by_another_key" if any(checkpoint.is_signed_by_another(key) for key in keys) else "checkpoint_signature",
+            "checkpoint", f"The checkpoint is not signed by {'a pinned' if pinned else 'the receipt’s'} key.",
+        )  # fmt: skip
+        findings.expect(
+            checkpoint.origin == f"countersign/{bundle.header['chain_id']}",
+            "checkpoint_origin", "checkpoint", f"The checkpoint is of {checkpoint.origin}.",
+        )  # fmt: skip
+        for key in keys:
+            if key.algorithm == COSIGNATURE_ALGORITHM:
+                at = checkpoint.cosigned_at(key)
+                if findings.expect(at is not None, "cosignature_missing", "checkpoint", f"The witness {key.name} has not cosigned it."):
+                    detail.append(f"{key.name} at {instant_text(at or 0)}")
+        detail.append(f"size {checkpoint.size}")
+    _check_inclusion_events(findings, bundle, receipt, checkpoint)
+    check_kept(findings, [checkpoint], kept, keys)
+    findings.limitations.append(f"What happened to {bundle.header['proposal']} after the head of size {checkpoint.size} is not in here.")
+    if not pinned:
+        findings.limitations.append("Integrity only: the key came from the receipt. Pin the key you were given another way with --key.")
+    return bundle
+
+
+def _check_inclusion_events(findings: Findings, bundle: Bundle, receipt: Mapping[str, Any], checkpoint: Checkpoint) -> None:
+    events = record_part(receipt, "events")
+    proposal, chain_id = bundle.header["proposal"], bundle.header["chain_id"]
+    with findings.check("Events are complete and linked, and included in a signed checkpoint") as detail:
+        links, last = SubjectLinks(), 0
+        if not isinstance(events, list) or not events:
+            raise Malformed("the receipt holds no events")
+        for event in events:
+            stored = decode_base64(str(record_part(event, "bytes")))
+            sequence, leaf = record_part(event, "sequence"), leaf_hash(stored)
+            where = f"sequence {sequence}"
+            if not isinstance(sequence, int):
+                raise Malformed(f"{sequence!r} is not a sequence")
+            findings.expect(sequence > last, "event_order", where, f"The event at {where} is out of order.")
+            record = check_event(findings, where, event_id=str(record_part(event, "event_id")), chain_id=chain_id, stored=stored, leaf=leaf)
+            if record is not None:
+                links.follow(findings, where, record, leaf)
+                findings.expect(
+                    record_part(record, "subject", "proposal") == proposal == record_part(record, "link", "chain"),
+                    "foreign_event", where, f"The event at {where} is not one of {proposal}.",
+                )  # fmt: skip
+            path = [decode_base64(str(node)) for node in record_part(event, "path") or ()]
+            findings.expect(
+                is_included(leaf, index=sequence - 1, size=checkpoint.size, path=path, root=checkpoint.root),
+                "proof_wrong", where, f"The path does not prove that the event at {where} is in the tree: it was edited, or never there.",
+            )  # fmt: skip
+            last = sequence
+        bundle.header["events"] = len(events)
+        detail.append(f"{len(events)} events")
+
+
+def verify_note(findings: Findings, stored: bytes, *, pinned: Sequence[VerifyingKey], kept: Kept) -> Bundle:
+    """Return a checkpoint that was given by itself, checked."""
+    note = Checkpoint.parse(stored)
+    bundle = Bundle(Members.of({}), pinned, findings, header={"chain_id": note.origin.removeprefix("countersign/"), "events": note.size})
+    with findings.check("Checkpoints are signed") as detail:
+        code = "signed_by_another_key" if any(note.is_signed_by_another(key) for key in pinned) else "checkpoint_signature"
+        findings.expect(any(note.is_signed_by(key) for key in pinned), code, "checkpoint", "The checkpoint is not signed by a pinned key.")
+        for key in pinned:
+            at = note.cosigned_at(key)
+            if key.algorithm == COSIGNATURE_ALGORITHM and findings.expect(
+                at is not None, "cosignature_missing", "checkpoint", f"The witness {key.name} has not cosigned it."
+            ):
+                detail.append(f"{key.name} at {instant_text(at or 0)}")
+        detail.append(f"size {note.size}")
+    check_kept(findings, [note], kept, pinned)
+    return bundle
+
+
 # --- Command line -------------------------------------------------------------------------------------------------------------
 
 
-def verify_path(path: Path, *, pinned: Sequence[VerifyingKey] = ()) -> tuple[Findings, Bundle]:
-    """Return what was found in a zip file or an unpacked directory; raises Unusable."""
+def verify_path(path: Path, *, pinned: Sequence[VerifyingKey] = (), kept: Kept | None = None) -> tuple[Findings, Bundle]:
+    """Return what was found in a zip file, an unpacked directory, an inclusion receipt or a checkpoint; raises Unusable."""
     findings = Findings()
+    if path.suffix in {".json", ".note"} and path.is_file():
+        if path.stat().st_size > RECEIPT_BYTES_MAX:
+            raise Unusable(f"{path} holds more than {RECEIPT_BYTES_MAX} bytes")
+        verify = verify_inclusion if path.suffix == ".json" else verify_note
+        return findings, verify(findings, path.read_bytes(), pinned=pinned, kept=kept or Kept())
     if path.is_dir():
         if not (path / "manifest.json").is_file():
             raise Unusable(f"{path} holds no manifest.json: it is not an unpacked bundle")
-        return findings, verify_members(read_directory(findings, path), pinned=pinned, findings=findings)
+        return findings, verify_members(read_directory(findings, path), pinned=pinned, findings=findings, kept=kept)
     try:
         file = path.open("rb")
     except OSError as error:
         raise Unusable(f"{path} can't be read: {error.strerror}") from error
     with file:
-        return findings, verify_members(read_archive(findings, file), pinned=pinned, findings=findings)
+        return findings, verify_members(read_archive(findings, file), pinned=pinned, findings=findings, kept=kept)
 
 
 def pinned_key(text: str) -> VerifyingKey:
@@ -1975,16 +2288,21 @@ def print_result(findings: Findings, bundle: Bundle) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Verify what the command line names and return the exit code."""
-    parser = argparse.ArgumentParser(description="Verify a Countersign evidence bundle offline.")
-    parser.add_argument("bundle", nargs="?", type=Path, default=Path(__file__).resolve().parent, help="zip file or directory")
-    parser.add_argument("--key", action="append", default=[], metavar="VKEY", help="pin this key (a vkey, or a file with one)")
+    parser = argparse.ArgumentParser(description="Verify a Countersign evidence bundle, inclusion receipt or checkpoint offline.")
+    whole = "a bundle (zip file or directory), an inclusion receipt (.json) or a checkpoint (.note)"
+    parser.add_argument("bundle", nargs="?", type=Path, default=Path(__file__).resolve().parent, help=whole)
+    parser.add_argument(
+        "--key", action="append", default=[], metavar="VKEY", help="pin this key, of the log or a witness (a vkey, or a file)"
+    )
+    parser.add_argument("--checkpoint", action="append", default=[], type=Path, metavar="FILE", help="a checkpoint you kept")
+    parser.add_argument("--consistency", action="append", default=[], type=Path, metavar="FILE", help="a proof between two checkpoints")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args(arguments)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     try:
         pinned = [pinned_key(text) for text in options.key]
-        findings, bundle = verify_path(options.bundle, pinned=pinned)
+        findings, bundle = verify_path(options.bundle, pinned=pinned, kept=kept_files(options.checkpoint, options.consistency))
     except (Unusable, Malformed, OSError) as error:
         print(json.dumps({"holds": False, "unusable": str(error)}) if options.json else f"Unusable: {error}")  # noqa: TID251
         return UNUSABLE

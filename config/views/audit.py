@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
 from audit.bundle import export_bundle
+from audit.inclusion import issue_inclusion_receipt
 from audit.queries import chain_status, event, events
 from config.views.audit_pages import (
     event_filter,
@@ -75,4 +76,15 @@ def bundle(request: HttpRequest, proposal_id: str) -> HttpResponse:
     made = export_bundle(proposal=proposal_id, actor=actor_of(request), now=clock_now(), wait_seconds=SEAL_WAIT_SECONDS)
     response = HttpResponse(made.archive, content_type="application/zip")
     response["Content-Disposition"] = f'attachment; filename="{made.file_name}"'
+    return response
+
+
+@require_POST
+@requires(Permission.EVIDENCE_EXPORT)
+def inclusion(request: HttpRequest, proposal_id: str) -> HttpResponse:
+    """Download the inclusion receipt of one proposal: its events in a signed tree, and nothing beside; recorded, hence a POST."""
+    proposal_timeline(proposal_id, companies_with(person_of(request), Permission.EVIDENCE_EXPORT))
+    receipt = issue_inclusion_receipt(proposal=proposal_id, actor=actor_of(request), now=clock_now(), wait_seconds=SEAL_WAIT_SECONDS)
+    response = HttpResponse(receipt, content_type="application/json")
+    response["Content-Disposition"] = f'attachment; filename="countersign-{proposal_id}.inclusion.json"'
     return response

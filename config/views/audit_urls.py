@@ -12,4 +12,5 @@ urlpatterns = [
     path("events/<str:event_id>/", audit.one_event, name="event"),
     path("proposals/<str:proposal_id>/", audit.proposal, name="proposal"),
     path("proposals/<str:proposal_id>/bundle/", audit.bundle, name="bundle"),
+    path("proposals/<str:proposal_id>/inclusion/", audit.inclusion, name="inclusion"),
 ]

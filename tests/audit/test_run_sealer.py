@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic, sleep
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -14,7 +15,7 @@ from pytest_django import Settings
 from audit.models import Checkpoint, Event, Seal
 from audit.sealer_process import SINGLETON_LOCK, Exit, SealerProcess, request_seal
 from audit.verification import verify_chain
-from tests.builders.audit import recorded_many
+from tests.builders.audit import INSTANT, recorded_many
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,8 +60,10 @@ def running() -> Iterator[Running]:
 
 
 @pytest.fixture(autouse=True)
-def _short_intervals(settings: Settings) -> None:
+def _short_intervals(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.AUDIT_CHECKPOINT_SECONDS = 0.2
+    # The sealer's clock stands where that of the recorded events does, on whatever day the tests run.
+    monkeypatch.setattr("audit.sealer_process.clock", SimpleNamespace(now=lambda: INSTANT))
 
 
 def holder() -> int | None:

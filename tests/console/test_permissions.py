@@ -84,6 +84,7 @@ DOORS: dict[str, Permission] = {
     "audit:event": P.AUDIT_READ,
     "audit:proposal": P.AUDIT_READ,
     "audit:bundle": P.EVIDENCE_EXPORT,
+    "audit:inclusion": P.EVIDENCE_EXPORT,
 }
 HOMES = {
     "maria": "/inbox/",

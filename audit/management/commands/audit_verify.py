@@ -26,13 +26,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--checkpoint", action="append", default=[], type=Path, metavar="FILE", help="a checkpoint you kept; may be repeated"
         )
+        parser.add_argument(
+            "--processes", type=int, default=0, metavar="N", help="processes that share the work (default: by the number of events)"
+        )
         parser.add_argument("--no-record", action="store_true", help="do not record the result as an audit event")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Verify, print, record, and leave with the exit code."""
         is_quiet = options["json"] or not sys.stderr.isatty()
         with tqdm(total=sealed_count(), unit=" events", disable=is_quiet, leave=False) as bar:
-            verification = verify_chain(extra_notes=options["checkpoint"], progress=bar.update)
+            verification = verify_chain(extra_notes=options["checkpoint"], progress=bar.update, processes=options["processes"])
         if options["json"]:
             self.stdout.write(to_json_text(verification.as_dict()))
         else:
