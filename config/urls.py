@@ -6,7 +6,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from config.health import health
+from config.health import health, health_of_log
 from config.views import home, preferences, search
 
 # One login for everybody: rate limits, second factors and the record of both hold for the admin too.
@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("views/save/", preferences.save, name="save_view"),
     path("views/<uuid:view_id>/remove/", preferences.remove, name="remove_view"),
     path("health", health, name="health"),
+    path("health/log", health_of_log, name="health_of_log"),
     # The agents' doors.
     path("", include("identity.urls")),
     path("api/v1/", include("proposals.urls")),
