@@ -16,7 +16,7 @@ class ApprovalsConfig(AppConfig):
         from approvals.bulk.events import BulkEvent
         from approvals.calendars.events import CalendarEvent, EscalationEvent
         from approvals.delegation.events import DelegationEvent
-        from approvals.events import ApprovalEvent, DiscussionEvent, GateEvent, PageEvent, PolicyEvent, StepUpEvent
+        from approvals.events import ApprovalEvent, DiscussionEvent, GateEvent, PageEvent, PolicyEvent, StepUpEvent, ThresholdEvent
         from approvals.evidence import members
         from approvals.flags.observing import observe
         from approvals.gate import ApprovalGate
@@ -27,7 +27,7 @@ class ApprovalsConfig(AppConfig):
         from kernel.queue import Cluster, on_wake
         from proposals.gate import register_gate, register_observer
 
-        for kinds in (GateEvent, ApprovalEvent, PageEvent, DiscussionEvent, StepUpEvent, PolicyEvent):
+        for kinds in (GateEvent, ApprovalEvent, PageEvent, DiscussionEvent, StepUpEvent, PolicyEvent, ThresholdEvent):
             register_kinds(kinds)
         for more in (BulkEvent, CalendarEvent, DelegationEvent, EscalationEvent, EvidenceOpened, ReviewEvent, WorkEvent):
             register_kinds(more)

@@ -40,6 +40,13 @@ class StepUpEvent(StrEnum):
     ASKED = "step_up:asked"
 
 
+class ThresholdEvent(StrEnum):
+    """What happened to the thresholds of the rules J1-J17."""
+
+    PROPOSED = "policy:thresholds_proposed"
+    ACTIVATED = "policy:thresholds_activated"
+
+
 class PolicyEvent(StrEnum):
     """What happened to a version of the authority matrix."""
 

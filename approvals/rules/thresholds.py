@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from kernel.errors import FieldError, ValidationFailed
 
+# What the company's business calendar says; a set of thresholds says nothing about it.
+CALENDAR_FIELDS = ("time_zone", "working_days", "holidays", "opens_at", "closes_at")
 COUNT_MAX = 100_000
 LIST_MAX = 400
 ACCOUNT_PATTERN = re.compile(r"^[0-9A-Za-z.\-]{1,20}\*?$")
