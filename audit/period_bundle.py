@@ -1,8 +1,8 @@
-"""The bundle of a period: every event recorded in it as one consecutive range, with its proof, payloads, documents, tables and report.
+"""The bundle of a period: every event recorded in it as one consecutive range, with proof, payloads, documents, tables and report.
 
-Completeness is what a period is for, so the range has no gap: what the person who asked may not see is there as a leaf without its
-bytes, counted and linked like the rest. The range is proved by the tree before it (`proofs/range.json`: the perfect subtrees) and a
-consistency proof from its end to a signed checkpoint, not by a proof for each event.
+Completeness is what a period is for, so the range has no gap: what the person who asked may not see, and what went into an archive, is
+there as a leaf without its bytes, counted and linked like the rest. The range is proved by the tree before it (`proofs/range.json`: the
+perfect subtrees) and a consistency proof from its end to a signed checkpoint, not by a proof for each event.
 
 Rows are read in pieces by their key, each piece is written to a workshop on disk and noted there, so memory does not
 grow with the period and a worker that died is followed by one that goes on where it stopped. The same period, as of the same
@@ -40,8 +40,8 @@ PROPOSALS_PER_PIECE = 100
 Progress = Callable[[str, int, int], object]
 
 EVENTS = """
-SELECT s.sequence, s.entry, s.previous, e.event_id, e.leaf, e.bytes, e.company, e.subject_kind, e.subject_id
-FROM audit_seal s JOIN audit_event e ON e.event_id = s.event_id
+SELECT s.sequence, s.entry, s.previous, e.event_id, l.leaf, e.bytes, e.company, e.subject_kind, e.subject_id
+FROM audit_seal s JOIN audit_link l ON l.event_id = s.event_id LEFT JOIN audit_event e ON e.event_id = s.event_id
 WHERE s.sequence > %s AND s.sequence <= %s ORDER BY s.sequence LIMIT %s
 """
 PROPOSALS = """
@@ -147,7 +147,7 @@ def _write_events(workshop: Workshop, scope: Scope, progress: Progress) -> None:
             with connection.cursor() as cursor:
                 cursor.execute(EVENTS, [walk.sequence, scope.last_sequence, EVENTS_PER_PIECE])
                 rows = cursor.fetchall()
-            shown = [row for row in rows if scope.shows(company=row[6], subject_kind=row[7], subject_id=row[8])]
+            shown = [row for row in rows if row[3] is not None and scope.shows(company=row[6], subject_kind=row[7], subject_id=row[8])]
             beside, shredded = _beside([row[3] for row in shown])
             visible = {row[0] for row in shown}
             walk.events += events.write(b"".join(_line(row, is_shown=row[0] in visible) for row in rows))

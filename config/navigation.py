@@ -57,6 +57,7 @@ PLACES = (
     Place("Operate", "Breaks", "reconciliation:breaks", "warn", Permission.RECONCILIATION_READ),
     Place("Operate", "Mail log", "approvals:mails", "list", Permission.COMMIT_OPERATE),
     Place("Audit", "Audit log", "audit:log", "audit", Permission.AUDIT_READ),
+    Place("Audit", "Evidence bundles", "evidence:bundles", "download", Permission.EVIDENCE_EXPORT),
     Place("Audit", "Oversight quality", "approvals:oversight", "search", Permission.OVERSIGHT_READ),
     Place("Administer", "People and groups", "admin:index", "people", Permission.USER_MANAGE),
 )

@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("proposals.webhooks.urls")),
     path("commits/", include("commits.urls")),
     path("reconciliation/", include("reconciliation.urls")),
+    path("audit/bundles/", include("evidence.urls")),
     path("audit/", include("config.views.audit_urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),

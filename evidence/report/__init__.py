@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from evidence.report.composing import compose, register_rows
-from evidence.report.parts import Rows
+from evidence.report.composing import compose
 
-__all__ = ["Rows", "compose", "register_rows"]
+__all__ = ["compose"]

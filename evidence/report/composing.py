@@ -16,31 +16,24 @@ from audit.verification import is_signed_fast
 from audit.verifier.countersign_verify import Bundle, Findings, Members, check_content, subject_of
 from evidence import typesetting
 from evidence.pdf_signing import signed_pdf
-from evidence.report import checks, counts, one_by_one
+from evidence.report import assurance, checks, counts, one_by_one
 from evidence.report.parts import NOT_TESTED, FigureBook, Grid, Rows, Section, cells, link, rows_table, shown
 from evidence.report_key import parse_identity
 from kernel.canonical import canonical_bytes, to_json_text
 from kernel.display import utc
 
-RowBuilder = Callable[[Scope], Rows]
+RowBuilder = Callable[[Scope], Sequence[Rows]]
 
-# Sections that other parts of the product compute: their number and their title.
+# Sections of the auditor's desk: their number and their title.
 FOREIGN = {4: "Population and completeness", 5: "Control matrix", 9: "Journal-entry tests"}
 ATTACHED_BYTES_MAX = 512 * 1024
 TYPESETTING_SECONDS = 300
 
-_builders: dict[int, list[RowBuilder]] = {}
+BUILDERS: Mapping[int, RowBuilder] = {4: assurance.tie_out_rows, 5: assurance.control_matrix, 9: assurance.journal_tests}
 
 
 class ReportFailed(Exception):
     """The typesetter refused the report: a defect, since text is made fit for it beforehand."""
-
-
-def register_rows(number: int, builder: RowBuilder) -> None:
-    """Let section `number` print what `builder` finds for a scope; several builders follow one another."""
-    if number not in FOREIGN:
-        raise ValueError(f"section {number} is not one that others compute")
-    _builders.setdefault(number, []).append(builder)
 
 
 def compose(scope: Scope, members: Members, described: Sequence[Mapping[str, object]]) -> Report:
@@ -115,9 +108,10 @@ def _sections(scope: Scope, bundle: Bundle, book: FigureBook) -> tuple[list[Sect
 def _foreign(scope: Scope, number: int, title: str, book: FigureBook) -> tuple[Section, list[Table]]:
     """Return a section that others compute, and its tables; it says so when nobody computed anything."""
     section = Section(number, title)
-    found = [rows for builder in _builders.get(number, ()) if (rows := builder(scope)).is_tested]
+    found = BUILDERS[number](scope)
     if not found:
         section.status = NOT_TESTED
+        section.paragraphs.append("This is tested over a period; the bundle is about one proposal.")
         return section, []
     tables: list[Table] = []
     for place, rows in enumerate(found):
@@ -156,6 +150,3 @@ def _attachments(members: Members, found: Mapping[str, bytes]) -> list[dict[str,
         for path, content in sorted(inside.items())
         if (kind := kinds.get(Path(path).suffix, "")) and len(content) <= ATTACHED_BYTES_MAX
     ]
-
-
-__all__ = ["ReportFailed", "compose", "register_rows", "unsigned_pdf"]

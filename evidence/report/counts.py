@@ -16,7 +16,7 @@ PROPOSALS, APPROVALS, COMMITS = "proposals.csv", "approvals.csv", "erp/commits.c
 def population(section: Section, bundle: Bundle, book: FigureBook) -> Section:
     """Return the section with the counts and sums of both sides of the gate and their tie-out, after what others stated."""
     members = bundle.members
-    section.status = ""
+    section.status, section.paragraphs = "", [text for text in section.paragraphs if section.grids]
     proposed, landed = _numbers(members, PROPOSALS), _numbers(members, COMMITS)
     book.add(section, "Proposals", sum(proposed.values()), source=PROPOSALS, how="rows; one for each event proposal:proposed, as verified")
     book.add(

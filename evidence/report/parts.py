@@ -118,7 +118,6 @@ class Rows:
     rows: Sequence[Sequence[str]]
     summary: Sequence[tuple[str, int | str | Decimal]] = ()
     sentence: str = ""
-    is_tested: bool = True
 
 
 def rows_table(number: int, title: str, found: Rows, place: int) -> Table:

@@ -1,0 +1,142 @@
+"""Sections 4, 5 and 9 as the auditor's desk computes them: the tie-out with the ERP, the control matrix, the rules J1-J17."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from approvals.flags.queries import InForce, thresholds_in_force
+from approvals.rules.catalogue import RULES
+from approvals.rules.engine import evaluate
+from audit.bundle_parts import Scope
+from evidence.report.parts import Rows
+from kernel.canonical import canonical_bytes
+from kernel.ids import Prefix, encode
+from kernel.money import Money
+from proposals.models import Proposal
+from reconciliation.assurance.cases import cases
+from reconciliation.assurance.controls import control_rows
+from reconciliation.assurance.scope import Scope as Desk
+from reconciliation.assurance.tie_out import tie_out
+
+HITS_MAX = 100_000
+
+
+def tie_out_rows(scope: Scope) -> Sequence[Rows]:
+    """Return one row for each company and currency: what the gate sent, what the ERP has, and where they are not the same."""
+    desk = _desk(scope)
+    if desk is None:
+        return ()
+    lines = []
+    differing = only_gate = only_erp = not_compared = 0
+    for found in tie_out(desk):
+        differing, only_gate, only_erp = (
+            differing + found.differing_count,
+            only_gate + found.only_gate_count,
+            only_erp + found.only_erp_count,
+        )
+        not_compared += bool(found.why)
+        for currency in sorted({*found.gate_totals, *found.erp_totals}) or [""]:
+            sums = [
+                Money(totals.get(currency, 0), currency).decimal_text() if currency else ""
+                for totals in (found.gate_totals, found.erp_totals)
+            ]
+            counts = (found.gate_count, found.erp_count, found.matched, found.differing_count, found.only_gate_count, found.only_erp_count)
+            lines.append((found.company, currency, *sums, *map(str, counts), found.why or ("tied" if found.is_tied else "not tied")))
+    columns = ("company", "currency", "gate_sum", "erp_sum", "gate", "erp", "matched", "differing", "only_gate", "only_erp", "result")
+    summary = (
+        ("Documents that differ between gate and ERP", differing),
+        ("Documents known to the gate only", only_gate),
+        ("Documents known to the ERP only", only_erp),
+        ("Companies that could not be compared", not_compared),
+    )
+    sentence = "Tie-out of gate and ERP: each document of the period is compared by its reference, as the ERP holds it now."
+    return (Rows(columns, lines, summary, sentence),)
+
+
+def control_matrix(scope: Scope) -> Sequence[Rows]:
+    """Return one row for each control with its result."""
+    desk = _desk(scope)
+    if desk is None:
+        return ()
+    found = control_rows(desk)
+    lines = [
+        (
+            row.control.code,
+            row.control.title,
+            row.control.coso,
+            row.control.itgc,
+            str(row.result.label),
+            str(row.tested),
+            str(row.exception_count),
+            row.sentence,
+        )
+        for row in found
+    ]
+    results = Counter(str(row.result.label) for row in found)
+    columns = ("control", "title", "coso", "itgc", "result", "tested", "exceptions", "finding")
+    return (Rows(columns, lines, tuple((f"Controls: {name}", count) for name, count in sorted(results.items()))),)
+
+
+def journal_tests(scope: Scope) -> Sequence[Rows]:
+    """Return one row for each rule with what it tested and struck, and one for each write that it struck."""
+    desk = _desk(scope)
+    if desk is None:
+        return ()
+    tested: Counter[str] = Counter()
+    struck: Counter[str] = Counter()
+    not_applicable: Counter[str] = Counter()
+    not_tested: Counter[str] = Counter()
+    hits: list[tuple[str, ...]] = []
+    population = 0
+    in_force = thresholds_in_force(desk.companies)
+    for company in desk.companies:
+        settings = in_force.get(company, InForce.default())
+        for item in cases(desk, company, settings):
+            population += 1
+            evaluation = evaluate(item.case, settings.thresholds)
+            tested.update(evaluation.tested)
+            not_applicable.update(evaluation.not_applicable)
+            not_tested.update(list(evaluation.not_tested))
+            for hit in evaluation.hits:
+                struck[hit.rule] += 1
+                if len(hits) < HITS_MAX:
+                    hits.append((hit.rule, encode(Prefix.PROPOSAL, item.key), company, hit.text, _text(hit.threshold), _text(hit.observed)))
+    lines = [
+        (
+            rule.code,
+            rule.title,
+            str(rule.version),
+            str(tested[rule.code]),
+            str(struck[rule.code]),
+            str(not_applicable[rule.code]),
+            str(not_tested[rule.code]),
+        )
+        for rule in RULES
+    ]
+    summary = (
+        ("Writes that landed in the period", population),
+        ("Rules that struck something", sum(count > 0 for count in struck.values())),
+    )
+    sentence = (
+        "Each write that landed in the period is held against the rules J1 to J17 with the thresholds in force. A hit is a reason to look."
+    )
+    columns = ("rule", "title", "version", "tested", "hits", "not_applicable", "not_tested")
+    return (
+        Rows(columns, lines, summary, sentence),
+        Rows(("rule", "proposal", "company", "finding", "threshold", "observed"), hits, (("Hits", sum(struck.values())),)),
+    )
+
+
+def _desk(scope: Scope) -> Desk | None:
+    """Return the desk's scope; None for the bundle of a single proposal: these tests are about a period."""
+    if scope.since is None or scope.until is None:
+        return None
+    companies = scope.companies
+    if companies is None:
+        companies = frozenset(Proposal.objects.order_by().values_list("company", flat=True).distinct())
+    return Desk(scope.since, scope.until, tuple(sorted(companies))) if companies else None
+
+
+def _text(value: object) -> str:
+    return canonical_bytes(value).decode("utf-8")

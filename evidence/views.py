@@ -1,0 +1,65 @@
+"""Pages about evidence bundles: those that were asked for, asking for one, taking one along. Every look and download is on record."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_POST, require_safe
+
+from evidence import services
+from evidence.errors import PeriodWrong
+from evidence.pages import bundle_row, default_period
+from evidence.queries import get_bundle_for, visible_bundles
+from identity.actors import actor_of
+from identity.console import lead_back, person_of
+from identity.permissions import Permission, requires
+from kernel.clock import now as clock_now
+from kernel.listing import page_of
+
+PURPOSE_LENGTH_MAX = 300
+
+
+@require_safe
+@requires(Permission.EVIDENCE_EXPORT)
+def bundles(request: HttpRequest) -> HttpResponse:
+    """List the bundles that were asked for, newest first, with a form for the next one; the look is an event."""
+    person, now = person_of(request), clock_now()
+    found = page_of(visible_bundles(person), request.GET)
+    services.record_look(actor=actor_of(request), now=now, seen=len(found.rows))
+    first, last = default_period(now)
+    context = {"page": found.with_rows([bundle_row(row, now) for row in found.rows]), "first": first, "last": last}
+    return render(request, "evidence/bundles.html", context)
+
+
+@require_POST
+@requires(Permission.EVIDENCE_EXPORT)
+def request_period(request: HttpRequest) -> HttpResponse:
+    """Ask for the bundle of a period of whole days, in UTC; a worker makes it."""
+    first, last = _day(request, "first"), _day(request, "last")
+    made = services.request_period_bundle(
+        since=first,
+        until=min(last + timedelta(days=1), clock_now()),
+        user=person_of(request),
+        actor=actor_of(request),
+        now=clock_now(),
+        purpose=request.POST.get("purpose", "").strip()[:PURPOSE_LENGTH_MAX],
+    )
+    return lead_back(request, f"The bundle of {made} is being made. It appears here when it is ready.", "evidence:bundles")
+
+
+@require_POST
+@requires(Permission.EVIDENCE_EXPORT)
+def download(request: HttpRequest, bundle_id: str) -> FileResponse:
+    """Send the file of a bundle; the download is an event itself, hence a POST."""
+    bundle = get_bundle_for(person_of(request), bundle_id)
+    path = services.record_download(bundle=bundle, actor=actor_of(request), now=clock_now())
+    return FileResponse(path.open("rb"), as_attachment=True, filename=bundle.file_name, content_type="application/zip")
+
+
+def _day(request: HttpRequest, name: str) -> datetime:
+    try:
+        return datetime.strptime(request.POST.get(name, ""), "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise PeriodWrong(detail="A period needs its first and its last day, as 2026-11-23.") from error
