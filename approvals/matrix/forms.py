@@ -256,7 +256,7 @@ class RowForm(Refusable):
             if found is None:
                 continue
             name = f"step_{self._asking()[int(found[1])]}_{STEP_FIELDS.get(found[2], 'groups')}"
-            self.add_error(name, f"{item.message[:1].upper()}{item.message[1:]}; needed: {item.acceptable}.")
+            self.add_error(name, f"{item.message[:1].upper()}{item.message[1:]}. Acceptable: {item.acceptable}.")
 
     def _asking(self) -> list[int]:
         """Return the numbers of the blocks that ask somebody: an empty block is no step."""

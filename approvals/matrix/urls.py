@@ -10,6 +10,7 @@ urlpatterns = [
     path("new/", views.new_policy, name="new_policy"),
     path("in-flight/", views.in_flight, name="in_flight"),
     path("currencies/", views.currencies, name="currencies"),
+    path("currencies/record/", views.record_currency, name="record_currency"),
     path("<str:policy_id>/return/", views.return_policy, name="return_policy"),
     path("<str:policy_id>/rename/", views.rename, name="rename_policy"),
     path("<str:policy_id>/renumber/", views.renumber, name="renumber_policy"),

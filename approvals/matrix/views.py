@@ -195,15 +195,19 @@ def in_flight(request: HttpRequest) -> HttpResponse:
     return render(request, "approvals/in_flight.html", context)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_safe
 @requires(Permission.POLICY_READ)
 def currencies(request: HttpRequest) -> HttpResponse:
-    """Show company currencies and exchange rates, and record one."""
-    user = person_of(request)
-    edited = sorted(companies_with(user, Permission.POLICY_EDIT))
-    kind = request.POST.get("kind", "") if request.method == "POST" else ""
-    currency_form = CurrencyForm(request.POST if kind == "currency" else None, companies=edited)
-    rate_form = RateForm(request.POST if kind == "rate" else None, initial={"rate_on": clock_now().date()})
+    """Show company currencies and exchange rates."""
+    return _currencies(request, *_currency_forms(request, ""))
+
+
+@require_POST
+@requires(Permission.POLICY_EDIT)
+def record_currency(request: HttpRequest) -> HttpResponse:
+    """Record a rate, a company's currency, or what the ERP says about all of them."""
+    kind = request.POST.get("kind", "")
+    currency_form, rate_form = _currency_forms(request, kind)
     try:
         said = _record(request, currency_form, rate_form)
     except ValidationFailed as error:
@@ -211,14 +215,27 @@ def currencies(request: HttpRequest) -> HttpResponse:
         said = ""
     if said:
         return lead_back(request, said, "approvals:currencies")
+    return _currencies(request, currency_form, rate_form, status=422)
+
+
+def _currency_forms(request: HttpRequest, kind: str) -> tuple[CurrencyForm, RateForm]:
+    edited = sorted(companies_with(person_of(request), Permission.POLICY_EDIT))
+    return (
+        CurrencyForm(request.POST if kind == "currency" else None, companies=edited),
+        RateForm(request.POST if kind == "rate" else None, initial={"rate_on": clock_now().date()}),
+    )
+
+
+def _currencies(request: HttpRequest, currency_form: CurrencyForm, rate_form: RateForm, status: int = 200) -> HttpResponse:
+    user = person_of(request)
     context = {
         "companies": currency_lines(sorted(companies_of(user))),
         "page": rate_page(request.GET),
-        "may_edit": bool(edited),
+        "may_edit": bool(companies_with(user, Permission.POLICY_EDIT)),
         "currency_form": currency_form,
         "rate_form": rate_form,
     }
-    return render(request, "approvals/currencies.html", context, status=max(currency_form.status, rate_form.status))
+    return render(request, "approvals/currencies.html", context, status=status)
 
 
 def _record(request: HttpRequest, currency_form: CurrencyForm, rate_form: RateForm) -> str:
@@ -230,7 +247,7 @@ def _record(request: HttpRequest, currency_form: CurrencyForm, rate_form: RateFo
     if rate_form.is_bound and rate_form.is_valid():
         values = rate_form.cleaned_data | {name: rate_form.cleaned_data[name].upper() for name in ("from_currency", "to_currency")}
         return f"Recorded: {money.record_rate(**values, **_by(request))}."
-    if request.method == "POST" and request.POST.get("kind") == "erp":
+    if request.POST.get("kind") == "erp":
         companies = sorted(companies_with(person_of(request), Permission.POLICY_EDIT))
         found = money.currencies_in_erp(companies)
         for company, currency in found.items():

@@ -187,23 +187,24 @@ class TestGraph:
     def test_of_a_proposal(self, cast: Cast) -> None:
         proposal = an_order(cast, on_behalf_of="erik")
         become_sponsor(cast, cast.bob)
+        proposal = Proposal.objects.get(pk=proposal.pk)
         graph = graph_of_proposal(proposal, proposal.route, clock_now())
         ties = {(tie.person, tie.reason, tie.thing, tie.since) for tie in graph.ties}
-        assert {("olga", "owner", "agent", ""), ("erik", "asked", "request", ""), ("cora", "policy_author", "policy", "")} <= ties
+        assert {("Olga", "owner", "agent", ""), ("Erik", "asked", "request", ""), ("Cora", "policy_author", "policy", "")} <= ties
         # The former sponsor stays excluded from what was routed then, the new one is excluded since.
-        assert ("bob", "sponsor", "agent", "since routing") in ties
-        assert ("sponsor-of-ap-bot", "sponsor", "agent", "") in ties
+        assert ("Bob", "sponsor", "agent", "since routing") in ties
+        assert ("Sponsor-Of-Ap-Bot", "sponsor", "agent", "") in ties
         titles = {thing.key: thing.title for thing in graph.things}
         assert titles["agent"] == "Agent AP-Bot"
         assert titles["policy"] == "Policy v1, row 10"
-        olga = next(ties for _, name, ties in graph.people if name == "olga")
+        olga = next(ties for _, name, ties in graph.people if name == "Olga")
         assert [tie.reason for tie in olga] == ["owner", "issued_credential", "issued_grant", "last_editor"]
 
     def test_of_an_agent(self, cast: Cast) -> None:
         graph = graph_of_agent(cast.agent, clock_now())
         assert {(tie.person, tie.reason) for tie in graph.ties} == {
-            ("olga", "owner"), ("olga", "issued_credential"), ("olga", "issued_grant"), ("olga", "last_editor"),
-            ("sponsor-of-ap-bot", "sponsor"), ("cora", "policy_author"),
+            ("Olga", "owner"), ("Olga", "issued_credential"), ("Olga", "issued_grant"), ("Olga", "last_editor"),
+            ("Sponsor-Of-Ap-Bot", "sponsor"), ("Cora", "policy_author"),
         }  # fmt: skip
 
     def test_the_picture_has_a_curve_for_every_tie_and_says_all_of_it(self, cast: Cast) -> None:
@@ -212,7 +213,7 @@ class TestGraph:
         assert len(drawing.boxes) == len(graph.people) + len(graph.things) + 1
         pairs = {(tie.person_id, tie.thing) for tie in graph.ties}
         assert len(drawing.curves) == len(pairs) + len(graph.things)
-        assert "olga owns the agent" in drawing.text
+        assert "Olga owns the agent" in drawing.text
         assert all(0 <= box.y <= drawing.height - drawing.box_height for box in drawing.boxes)
 
 

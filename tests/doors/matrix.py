@@ -81,6 +81,29 @@ approvals:policies          GET  login  login 200      200        200         20
 approvals:policy            GET  login  login 200      200        200         200      200     200           200
 approvals:submit_policy     POST login  login 403      409        403         403      403     403           409
 approvals:activate_policy   POST login  login 403      409        403         403      403     403           409
+approvals:new_policy        GET  login  login 403      200        403         403      403     403           200
+approvals:new_policy        POST login  login 403      422        403         403      403     403           422
+approvals:return_policy     POST login  login 403      409        403         403      403     403           409
+approvals:rename_policy     POST login  login 403      409        403         403      403     403           409
+approvals:renumber_policy   POST login  login 403      409        403         403      403     403           409
+approvals:remove_row        POST login  login 403      409        403         403      403     403           409
+approvals:move_row          POST login  login 403      409        403         403      403     403           409
+approvals:new_row           GET  login  login 403      409        403         403      403     403           409
+approvals:new_row           POST login  login 403      409        403         403      403     403           409
+approvals:edit_row          GET  login  login 403      409        403         403      403     403           409
+approvals:edit_row          POST login  login 403      409        403         403      403     403           409
+approvals:import_policy     GET  login  login 403      409        403         403      403     403           409
+approvals:import_policy     POST login  login 403      409        403         403      403     403           409
+approvals:export_policy     GET  login  login 200      200        200         200      200     200           200
+approvals:check_policy      GET  login  login 200      200        200         200      200     200           200
+approvals:try_policy        GET  login  login 200      200        200         200      200     200           200
+approvals:compare_policy    GET  login  login 200      200        200         200      200     200           200
+approvals:backtest_policy   GET  login  login 200      200        200         200      200     200           200
+approvals:in_flight         GET  login  login 200      200        200         200      200     200           200
+approvals:currencies        GET  login  login 200      200        200         200      200     200           200
+approvals:record_currency   POST login  login 403      422        403         403      403     403           422
+approvals:proposal_segregation GET  login  login 200      200        200         200      200     200           404
+approvals:agent_segregation GET  login  login 200      200        200         200      200     200           404
 identity:agents             GET  login  login 200      200        200         200      200     200           200
 identity:agent              GET  login  login 200      200        200         200      200     200           404
 identity:new_agent          GET  login  login 403      403        200         403      403     200           200
@@ -151,6 +174,9 @@ audit:event                 GET  login  login 403      200        403         40
 audit:proposal              GET  login  login 403      200        403         403      200     200           404
 audit:inclusion             POST login  login 403      409        403         403      409     403           404
 audit:bundle                POST login  login 403      409        403         403      409     403           404
+evidence:bundles            GET  login  login 403      200        403         403      200     403           200
+evidence:request_period     POST login  login 403      422        403         403      422     403           422
+evidence:download           POST login  login 403      409        403         403      409     403           404
 """
 
 # Which of Django's admin pages an administrator may open; everything else there is refused to everybody.

@@ -12,12 +12,14 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from pytest_django import DjangoDbBlocker
 
-from approvals.models import Policy
+from approvals.models import Policy, PolicyRow
 from approvals.states import PolicyState
 from audit.models import Event
+from evidence.models import Bundle
 from identity.events import IdentityEvent
 from identity.models import Role
 from kernel.canonical import to_json_text
+from kernel.clock import now as clock_now
 from kernel.ids import Prefix, encode
 from reconciliation.models import Run
 from tests.builders import console, federation, identity
@@ -33,6 +35,10 @@ REFUSED = frozenset({"login", "400", "401", "403", "404", "409", "422"})
 PAGES = ("_changelist", "_add", "_change", "_delete", "_history")
 OF_AGENT = (
     "agent", "start", "history", "edit", "tokens", "renew", "activate", "suspend", "resume", "decommission", "new_key", "new_grant",
+)  # fmt: skip
+OF_POLICY = (
+    "return_policy", "rename_policy", "renumber_policy", "new_row", "import_policy", "export_policy", "check_policy", "try_policy",
+    "compare_policy", "backtest_policy",
 )  # fmt: skip
 PEOPLE = {
     "approver": "maria",
@@ -100,10 +106,13 @@ def a_scene(world: World) -> Scene:
     waiting = federation.enter(federation.BY_NAME["spiffe"], first)
     in_pending, in_committed = {"proposal_id": pending.public_id}, {"proposal_id": committed.public_id}
     policy = {"policy_id": Policy.objects.get(state=PolicyState.ACTIVE).public_id}
+    some_row = PolicyRow.objects.filter(policy__state=PolicyState.ACTIVE)[0]
     of_agent = {"agent_id": agent.public_id}
     of_grant = of_agent | {"grant_id": agent.grants.get(tool=ORDER).public_id}
     commit = {"commit_id": committed.commit.public_id}
     one_break = {"break_id": found.public_id}
+    ruth, here = world.person("ruth"), {"companies": [COMPANY], "region": "unspecified"}
+    world_bundle = Bundle.objects.create(kind="proposal", proposal=committed.public_id, requested_by=ruth, requested_at=clock_now(), **here)
     event = {"event_id": encode(Prefix.EVENT, Event.objects.filter(proposal=committed.public_id)[0].event_id)}
     return Scene(
         world,
@@ -122,6 +131,10 @@ def a_scene(world: World) -> Scene:
             **{f"approvals:{name}": {"bulk_id": encode(Prefix.BULK, pending.pk)} for name in ("bulk_set", "confirm_bulk", "sign_bulk")},
             "approvals:review": {"review_id": encode(Prefix.REVIEW, pending.pk)},
             **{f"approvals:{name}": policy for name in ("policy", "submit_policy", "activate_policy")},
+            **{f"approvals:{name}": policy for name in OF_POLICY},
+            **{f"approvals:{name}": policy | {"row_id": some_row.pk} for name in ("edit_row", "move_row", "remove_row")},
+            "approvals:proposal_segregation": in_pending,
+            "approvals:agent_segregation": of_agent,
             **{f"identity:{name}": of_agent for name in OF_AGENT},
             "identity:sample": of_agent | {"kind": "python"},
             **{f"identity:{name}": of_grant for name in ("activate_grant", "revoke_grant")},
@@ -139,6 +152,7 @@ def a_scene(world: World) -> Scene:
             "audit:event": event,
             "audit:proposal": in_committed,
             "audit:bundle": in_committed,
+            "evidence:download": {"bundle_id": world_bundle.public_id},
             "audit:inclusion": in_committed,
         },
         bodies={
