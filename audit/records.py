@@ -102,7 +102,21 @@ def payload_beside(event: NewEvent, origin: Origin) -> SaltedPayload | None:
     return SaltedPayload(content=canonical_bytes(content), salt=secrets.token_bytes(SALT_BYTES))
 
 
-def record_bytes(event: NewEvent, *, event_id: str, chain_id: str, region: str, origin: Origin, link: Link, commitment: str) -> bytes:
+def change_of(event: NewEvent, beside: SaltedPayload | None) -> dict[str, object]:
+    """Return a digest of what was before and of what is after, where the payload has both or one.
+
+    Keyed with the payload's salt, because what changes may be as short as a name: once the payload is shredded, nobody can try names.
+    """
+    if beside is None or not event.payload:
+        return {}
+    return {
+        side: payload_commitment(beside.salt, canonical_bytes(event.payload[side])) for side in ("before", "after") if side in event.payload
+    }
+
+
+def record_bytes(
+    event: NewEvent, *, event_id: str, chain_id: str, region: str, release: str, origin: Origin, link: Link, beside: SaltedPayload | None
+) -> bytes:
     """Return the canonical bytes of the event's record: what is hashed, stored and verified for ever."""
     record = {
         "schema": EVENT_SCHEMA,
@@ -113,7 +127,12 @@ def record_bytes(event: NewEvent, *, event_id: str, chain_id: str, region: str, 
         "clock": "application",
         "region": region,
         "actor": _actor(event.actor),
-        "origin": {"channel": origin.channel, "request_id": origin.request_id, "trace_id": origin.trace_id or event.subject.trace_id},
+        "origin": {
+            "channel": origin.channel,
+            "request_id": origin.request_id,
+            "trace_id": origin.trace_id or event.subject.trace_id,
+            "release": release,
+        },
         "subject": _subject(event.subject),
         "link": {
             "chain": link.chain,
@@ -124,9 +143,10 @@ def record_bytes(event: NewEvent, *, event_id: str, chain_id: str, region: str, 
         "evidence": list(event.evidence),
         "ai": event.ai,
         "action_digest": event.action_digest,
+        "change": change_of(event, beside),
         "outcome": event.outcome,
         "human": event.human,
-        "payload_commitment": commitment,
+        "payload_commitment": beside.commitment if beside else "",
     }
     for part in ("actor", "origin", "subject", "link"):
         record[part] = _without_empty(record[part])
@@ -145,7 +165,9 @@ def _actor(actor: Actor) -> dict[str, object]:
         "credential": actor.credential,
         "session": digest("countersign.session/1", actor.session) if actor.session else "",
         "authentication": list(actor.authentication),
+        "mfa": actor.second_factor,
         "on_behalf_of": actor.on_behalf_of,
+        "delegation": actor.delegation,
     }
 
 

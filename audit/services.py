@@ -15,7 +15,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from audit.keys import chain_id, mac_key, region
+from audit.keys import chain_id, mac_key, region, release
 from audit.kinds import require_kind
 from audit.models import Event
 from audit.payload_keys import wrapping_ring
@@ -178,7 +178,7 @@ def _last_links(chains: set[str]) -> dict[str, tuple[int, bytes]]:
 
 def _drafts(entries: Sequence[NewEvent], *, links: dict[str, tuple[int, bytes]], origin: Origin) -> list[_Draft]:
     drafts = []
-    key, chain_name, region_name = mac_key(), chain_id(), region()
+    key, chain_name, region_name, release_name = mac_key(), chain_id(), region(), release()
     wrapping_key = wrapping_ring().current
     for entry in entries:
         chain = entry.subject.chain
@@ -190,9 +190,10 @@ def _drafts(entries: Sequence[NewEvent], *, links: dict[str, tuple[int, bytes]],
             event_id=encode(Prefix.EVENT, event_id),
             chain_id=chain_name,
             region=region_name,
+            release=release_name,
             origin=origin,
             link=Link(chain=chain, position=position + 1, previous=previous),
-            commitment=beside.commitment if beside else "",
+            beside=beside,
         )
         leaf = leaf_hash(stored)
         links[chain] = (position + 1, leaf)

@@ -28,6 +28,9 @@ class Actor:
     session: str = ""
     authentication: tuple[str, ...] = field(default=())
     on_behalf_of: str = ""
+    # The kind of second factor this login was made with; the delegation by whose right the actor acts, if it is not their own.
+    second_factor: str = ""
+    delegation: str = ""
 
     @classmethod
     def system(cls, name: str) -> Self:
@@ -35,6 +38,6 @@ class Actor:
         return cls(ActorKind.SYSTEM, name)
 
     @classmethod
-    def human(cls, user_id: int, *, session: str = "", authentication: tuple[str, ...] = ()) -> Self:
+    def human(cls, user_id: int, *, session: str = "", authentication: tuple[str, ...] = (), second_factor: str = "") -> Self:
         """Return the actor of a person, by primary key."""
-        return cls(ActorKind.HUMAN, str(user_id), session=session, authentication=authentication)
+        return cls(ActorKind.HUMAN, str(user_id), session=session, authentication=authentication, second_factor=second_factor)

@@ -64,6 +64,14 @@ def _flush_append_only_tables() -> None:
     permit_flush()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _validate_events() -> None:
+    """Hold every event that a test records against the published schema, the first of each kind at least."""
+    from tests.builders.records import watch_records
+
+    watch_records()
+
+
 @pytest.fixture(autouse=True)
 def _forget_content_types() -> None:
     """Let nobody use numbers of content types that a test before kept in memory: the flush between tests gives them new ones."""

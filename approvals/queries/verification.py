@@ -33,6 +33,15 @@ class Verified:
 
     approvers: tuple[int, ...]
     is_automatic: bool
+    route_digest: str = ""
+
+    def as_gate(self) -> dict[str, object]:
+        """Return the `gate` field of an event: what the commit engine verified before it sent."""
+        return {
+            "route_digest": self.route_digest,
+            "automatic": self.is_automatic,
+            "approvers": sorted({str(person) for person in self.approvers}),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +153,9 @@ def _verify(proposal: Proposal, route: _Route | None, excluded: _Exclusions) -> 
         return Problem("route_of_another_payload", "The route was given to another payload.")
     if route.is_automatic:
         is_row_automatic = route.is_row_automatic and route.snapshot["row"]["automatic"]
-        return Verified((), is_automatic=True) if is_row_automatic else Problem("not_automatic", "The row is not automatic.")
+        if not is_row_automatic:
+            return Problem("not_automatic", "The row is not automatic.")
+        return Verified((), is_automatic=True, route_digest=route.digest)
     problem = _steps_problem(route) or _decisions_problem(proposal, route.decisions)
     if problem is not None:
         return problem
@@ -156,7 +167,7 @@ def _verify(proposal: Proposal, route: _Route | None, excluded: _Exclusions) -> 
         if reasons:
             listed = ", ".join(EXCLUSION_LABELS.get(reason, reason) for reason in sorted(reasons))
             return Problem("approver_excluded", f"Person {decision.user_id} approved but {listed} (segregation of duties).")
-    return Verified(tuple(decision.user_id for decision in route.decisions), is_automatic=False)
+    return Verified(tuple(decision.user_id for decision in route.decisions), is_automatic=False, route_digest=route.digest)
 
 
 def _steps_problem(route: _Route) -> Problem | None:

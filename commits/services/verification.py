@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.db.models import Q, Sum
 
-from approvals.queries import Problem, verify_routes
+from approvals.queries import Problem, Verified, verify_routes
 from commits.models import Commit
 from gateway.catalogue import Effect, WriteTool, get_tool
 from gateway.errors import UnknownTool
@@ -58,6 +58,8 @@ class Verdict:
     reason: str = ""
     params: Mapping[str, object] = field(default_factory=dict)
     preconditions: tuple[Precondition, ...] = ()
+    # Which gate allows it, for the event.
+    gate: Mapping[str, object] = field(default_factory=dict)
 
 
 class _Stop(Exception):
@@ -74,7 +76,7 @@ class _Facts:
 
     grants: dict[tuple[UUID, str], Grant]
     usages: dict[tuple[UUID, str, str], Usage]
-    routes: Mapping[UUID, object]
+    routes: Mapping[UUID, Verified | Problem]
 
 
 def verify(commits: Sequence[Commit], *, now: datetime) -> dict[UUID, Verdict]:
@@ -129,7 +131,12 @@ def _verdict(commit: Commit, facts: _Facts, *, now: datetime) -> Verdict:
     if route is None:
         raise _Stop(Finding.VOIDED, "route_missing", "No route stands behind this approval.")
     stored = cast("Sequence[Mapping[str, object]]", action["preconditions"])
-    return Verdict(Finding.CLEARED, params=params, preconditions=tuple(Precondition.from_dict(item) for item in stored))
+    return Verdict(
+        Finding.CLEARED,
+        params=params,
+        preconditions=tuple(Precondition.from_dict(item) for item in stored),
+        gate={**route.as_gate(), "outcome": "verified"},
+    )
 
 
 def _checked_action(commit: Commit, proposal: Proposal) -> Mapping[str, object]:

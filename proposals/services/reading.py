@@ -66,6 +66,7 @@ def read(*, principal: AgentPrincipal, tool: str, company: str, arguments: Mappi
             subject=Subject(kind="read", id=receipt.public_id, company=company, tool=found.name),
             now=now,
             evidence=[{"role": "read", "source": receipt.public_id, "as_of": wire_time(now), "digest": receipt.result_digest}],
+            ai={"agent": principal.public_id, "token": principal.token_id},
             payload={"arguments": stored},
         )
     return Read(receipt, result)

@@ -32,7 +32,7 @@ from kernel.clock import now as clock_now
 from kernel.errors import PermissionRefused, StateConflict, ValidationFailed
 from tests.builders.audit import committed_proposal, database_owner, recorded, seal_and_sign
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
 
 ALICE, BOB, CHARLIE = Actor.human(1), Actor.human(2), Actor.human(3)
 WHY = "The retention schedule of the company."

@@ -19,6 +19,7 @@ from kernel.actors import Actor, ActorKind
 from kernel.canonical import canonical_bytes, digest
 from kernel.context import Origin, origin
 from kernel.errors import NotCanonical, PermissionRefused
+from kernel.release import RELEASE
 from tests.builders.audit import INSTANT, SampleEvent, about, kinds, new_event, payload_of, proposal_id, recorded
 
 pytestmark = pytest.mark.django_db
@@ -95,7 +96,7 @@ def test_nothing_personal_or_secret_is_hashed() -> None:
         assert secret not in hashed
     value = record_of(event)
     assert value["actor"]["session"] == digest("countersign.session/1", "the-session-key")
-    assert value["origin"] == {"channel": "api", "request_id": "r-1"}
+    assert value["origin"] == {"channel": "api", "request_id": "r-1", "release": RELEASE}
     stored = EventPayload.objects.get(event=event)
     assert b"Jane" not in bytes(stored.content)
     assert bytes(stored.salt) == b""
