@@ -32,6 +32,7 @@ PAGE_POLICY = "sandbox; script-src 'none'; frame-ancestors 'none'"
 @requires(Permission.PROPOSAL_DECIDE)
 def sign(request: HttpRequest, proposal_id: str) -> HttpResponse:
     """Answer the challenge for exactly the decision that the form is about to send; a refusal is a sentence."""
+    get_proposal_for_person(person_of(request), proposal_id)
     form = DecisionForm(request.POST)
     if not form.is_valid():
         return JsonResponse({"detail": "The form is not complete."}, status=422)
@@ -68,6 +69,7 @@ def comment(request: HttpRequest, proposal_id: str) -> HttpResponse:
 @requires(Permission.PROPOSAL_COMMENT)
 def attach(request: HttpRequest, proposal_id: str) -> HttpResponse:
     """Attach a file and lead back to the page, which is another page from now on."""
+    get_proposal_for_person(person_of(request), proposal_id)
     upload = request.FILES.get("file")
     if upload is None or is_too_long(request):
         found = "no file" if upload is None else f"more than {REQUEST_SIZE_MAX:,} bytes"

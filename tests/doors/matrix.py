@@ -54,6 +54,13 @@ approvals:proposals         GET  login  login 200      200        200         20
 approvals:proposal          GET  login  login 200      200        200         200      200     200           404
 approvals:progress          GET  login  login 200      200        200         200      200     200           404
 approvals:decide            POST login  login 422      403        403         403      403     403           404
+approvals:decide            GET  login  login 302      403        403         403      403     403           302
+approvals:sign              POST login  login 422      403        403         403      403     403           404
+approvals:comment           POST login  login 422      422        422         422      403     403           404
+approvals:attach            POST login  login 422      422        422         422      403     403           404
+approvals:attachment        GET  login  login 404      404        404         404      404     404           404
+approvals:as_shown          GET  login  login 404      404        404         404      404     404           404
+approvals:second_factor     GET  login  login 200      200        200         200      200     200           200
 approvals:claim             POST login  login 303      403        403         403      403     403           404
 approvals:forward           POST login  login 422      403        403         403      403     403           404
 approvals:give_back         POST login  login 409      403        403         403      403     403           404
