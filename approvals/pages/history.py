@@ -68,6 +68,11 @@ def line(event: EventView, name: str, names: Mapping[str, str] = NOBODY) -> str:
     sentences = {
         "proposal:proposed": ASKED_AGAIN if "asked_again" in outcome else f"{name} proposed it",
         "proposal:opened": f"{name} opened the page",
+        "proposal:commented": f"{name} commented",
+        "proposal:attached": f"{name} attached a file",
+        "proposal:attachment_fetched": f"{name} fetched an attachment",
+        "proposal:discussion_refused": f"{name} was refused to add something{refused}",
+        "step_up:asked": f"{name} was asked for a second factor",
         "proposal:withdrawn": f"{name} withdrew it",
         "proposal:expired": "It expired undecided",
         "proposal:voided": "It was voided",

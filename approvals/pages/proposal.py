@@ -340,7 +340,8 @@ def _when(step: StepView) -> list[str]:
 def _said(decision: DecisionView) -> str:
     reason = f": {reason_text(decision.reason_code).lower()}" if decision.reason_code else ""
     comment = f" “{decision.comment}”" if decision.comment else ""
-    return f"{decision.name} {DECIDED[decision.kind]}{reason}, {decision.decided_at:%Y-%m-%d %H:%M} UTC{comment}"
+    strength = ", signed by passkey" if decision.is_signed else ", with a second factor" if decision.has_second_factor else ""
+    return f"{decision.name} {DECIDED[decision.kind]}{reason}, {decision.decided_at:%Y-%m-%d %H:%M} UTC{strength}{comment}"
 
 
 def _commit_step(proposal: Proposal, once: str, *, is_automatic: bool) -> StepLine:

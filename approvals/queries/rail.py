@@ -31,6 +31,8 @@ class DecisionView:
     reason_code: str
     comment: str
     authentication: tuple[str, ...]
+    is_signed: bool = False
+    has_second_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,8 @@ def _step_view(
                 reason_code=decision.reason_code,
                 comment=decision.comment,
                 authentication=tuple(str(method) for method in decision.authentication),
+                is_signed=decision.signature_id is not None,
+                has_second_factor=decision.second_factor_at is not None,
             )
             for decision in own
         ),
