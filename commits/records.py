@@ -10,9 +10,19 @@ from uuid import UUID
 from commits.states import AttemptOutcome, CommitState
 from gateway.port import Json
 from gateway.preconditions import Check, Precondition
+from kernel.canonical import parse_json
 
 CODE_LENGTH_MAX = 64
 DETAIL_LENGTH_MAX = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a commit may not be sent any more; with `is_void` its proposal ends too."""
+
+    code: str
+    reason: str
+    is_void: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +31,8 @@ class Claimed:
 
     `attempt_number` is the fence: a settlement that carries an older one is ignored. `deadline` is on the monotonic clock of this
     process, so that a jump of the wall clock never makes a dead lease look alive. `known` are facts of the approval that are not the ERP's
-    to tell; `tolerated` are those that moved within their tolerance, as the check before sending saw them.
+    to tell; `tolerated` are those that moved within their tolerance, as the check before sending saw them. With `refusal` it may not be
+    sent: an earlier attempt may still be under way, so the ERP is told first that nothing may land under its key any more.
     """
 
     commit_id: UUID
@@ -39,11 +50,19 @@ class Claimed:
     connection: str = ""
     known: tuple[Check, ...] = field(default=(), repr=False, kw_only=True)
     tolerated: tuple[Mapping[str, str], ...] = field(default=(), kw_only=True)
+    refusal: Refusal | None = field(default=None, kw_only=True)
 
     @property
     def is_repeated(self) -> bool:
         """Return whether an earlier attempt may have reached the ERP."""
         return self.attempt_number > 1
+
+
+def params_of(action_bytes: bytes) -> Mapping[str, object]:
+    """Return the parameters of an action; empty where the bytes hold none."""
+    action = parse_json(action_bytes or b"{}")
+    params = action.get("params", {}) if isinstance(action, dict) else {}
+    return params if isinstance(params, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

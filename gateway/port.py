@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
 Json = Mapping[str, object]
+KEY_CLOSED = "key_closed"
 
 
 class Level(StrEnum):
@@ -106,6 +107,15 @@ class Connector(Protocol):
 
     def find_many(self, keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, WriteOutcome]:
         """Return what landed under these keys; a key that is absent never landed."""
+
+    def close_many(self, keys: Sequence[uuid.UUID], *, now: datetime) -> dict[uuid.UUID, WriteOutcome]:
+        """Let nothing land under these keys, as far as the ERP can be told (level A); return what has landed under them.
+
+        A write under a closed key is refused with KEY_CLOSED.
+        """
+
+    def open_many(self, keys: Sequence[uuid.UUID]) -> None:
+        """Let something land under these keys again, once each."""
 
     def read_back_many(self, company: str, documents: Sequence[str]) -> dict[str, Json]:
         """Return the landed fields of each document, in the vocabulary of the tool's payload."""

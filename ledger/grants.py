@@ -6,6 +6,7 @@ import re
 
 # Documents are written by inserting, and only these tables: masters and periods are the ERP staff's.
 INSERTED_TABLES = (
+    "ledger_closedkey",
     "ledger_customerchange",
     "ledger_documentsequence",
     "ledger_draft",
@@ -24,6 +25,8 @@ UPDATED_COLUMNS = {
     "ledger_purchaseorder": ("state",),
     "ledger_stock": ("quantity", "version"),
 }
+# Given up, and wanted after all.
+DELETED_TABLES = ("ledger_closedkey",)
 ROLE_PATTERN = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
 
 
@@ -31,7 +34,7 @@ def grant_statements(reader: str, writer: str) -> list[str]:
     """Return the statements that give both roles exactly their rights, run by the owner after each migration.
 
     Repeatable: rights are revoked first, so that a table that left the lists is closed. The reader only selects; the writer
-    also inserts documents and updates a few columns; nobody deletes, truncates or touches masters and periods.
+    also inserts documents, updates a few columns and opens closed keys; nobody deletes, truncates or touches masters and periods.
     """
     for role in (reader, writer):
         if not ROLE_PATTERN.match(role):
@@ -44,5 +47,6 @@ def grant_statements(reader: str, writer: str) -> list[str]:
         f"GRANT USAGE ON SCHEMA public TO {both}",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {both}",
         *(f"GRANT INSERT ON {table} TO {writer}" for table in INSERTED_TABLES),
+        *(f"GRANT DELETE ON {table} TO {writer}" for table in DELETED_TABLES),
         *(f"GRANT UPDATE ({', '.join(columns)}) ON {table} TO {writer}" for table, columns in sorted(UPDATED_COLUMNS.items())),
     ]

@@ -31,6 +31,7 @@ class RefusalCode(StrEnum):
     ENTRY_UNBALANCED = "entry_unbalanced"
     INVALID_ACTION = "invalid_action"
     ITEM_UNKNOWN = "item_unknown"
+    KEY_CLOSED = "key_closed"
     KEY_REUSED = "key_reused"
     PERIOD_CLOSED = "period_closed"
     PERIOD_MISSING = "period_missing"

@@ -18,7 +18,7 @@ from commits.crash_points import CrashPoint, crash_point
 from commits.events import CommitEvent
 from commits.models import Attempt, Breaker, Commit
 from commits.presence import hold
-from commits.records import Claimed
+from commits.records import Claimed, Refusal, params_of
 from commits.services import breaker, statements
 from commits.services.backoff import backoff
 from commits.services.events import ACTOR, subject_of
@@ -38,8 +38,9 @@ LEASE_SECONDS = 120
 def claim(*, now: datetime, worker: str, limit: int = BATCH_LIMIT) -> list[Claimed]:
     """Up to `limit` queued commits are in flight under this worker's lease, each with its attempt written down; returns them.
 
-    Commits that another worker holds are skipped. Those that do not verify are refused, voided or frozen, and not returned. When
-    the batch cannot be claimed as a whole, each of its commits is tried alone, so that one bad row never stops the others.
+    Commits that another worker holds are skipped. Those that do not verify are refused, voided or frozen, and not returned, but for
+    those with an earlier attempt that may still be under way: they carry their refusal. When the batch cannot be claimed as a whole,
+    each of its commits is tried alone, so that one bad row never stops the others.
     """
     crash_point(CrashPoint.BEFORE_CLAIM)
     try:
@@ -75,11 +76,15 @@ def _claim(scope: QuerySet[Commit], *, now: datetime, worker: str, limit: int) -
         if not rows:
             return []
         verdicts = verify(rows, now=now)
-        claimed = _start([row for row in rows if verdicts[row.pk].finding is Finding.CLEARED], verdicts, now=now, worker=worker)
+        refused = [row for row in rows if verdicts[row.pk].finding in (Finding.REFUSED, Finding.VOIDED)]
+        # What left once may still be on its way: it is claimed to be given up, not to be sent.
+        given_up = [row for row in refused if row.attempt_number]
+        cleared = [row for row in rows if verdicts[row.pk].finding is Finding.CLEARED]
+        claimed = _start(cleared + given_up, verdicts, now=now, worker=worker)
         frozen = [(row, verdicts[row.pk]) for row in rows if verdicts[row.pk].finding is Finding.FROZEN]
         freeze([(row, verdict.code, verdict.reason) for row, verdict in frozen], now=now)
-        for row in rows:
-            if verdicts[row.pk].finding in (Finding.REFUSED, Finding.VOIDED):
+        for row in refused:
+            if not row.attempt_number:
                 _refuse(row, verdicts[row.pk], now=now)
         for open_breaker, row in probes:
             if verdicts[row.pk].finding is Finding.CLEARED:
@@ -124,6 +129,7 @@ def _start(rows: Sequence[Commit], verdicts: Mapping[UUID, Verdict], *, now: dat
                 actor=ACTOR,
                 subject=subject_of(row.proposal, row),
                 now=now,
+                gate=verdicts[row.pk].gate or None,
                 outcome={"status": "started", "attempt": numbers[row.pk]},
                 action_digest=row.proposal.payload_digest,
             )
@@ -139,14 +145,21 @@ def _start(rows: Sequence[Commit], verdicts: Mapping[UUID, Verdict], *, now: dat
             tool=row.tool,
             reference=row.proposal.public_id,
             request_bytes=bytes(row.proposal.action_bytes),
-            params=verdicts[row.pk].params,
+            params=verdicts[row.pk].params or params_of(bytes(row.proposal.action_bytes)),
             preconditions=verdicts[row.pk].preconditions,
             deadline=deadline,
             connection=row.connection,
             trace_id=row.proposal.trace_id,
+            refusal=_refusal(verdicts[row.pk]),
         )
         for row in rows
     ]
+
+
+def _refusal(verdict: Verdict) -> Refusal | None:
+    if verdict.finding is Finding.CLEARED:
+        return None
+    return Refusal(verdict.code, verdict.reason, is_void=verdict.finding is Finding.VOIDED)
 
 
 def _refuse(row: Commit, verdict: Verdict, *, now: datetime) -> None:

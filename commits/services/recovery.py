@@ -12,17 +12,16 @@ from django.db.models import Q, QuerySet
 
 from commits.models import Commit
 from commits.presence import abandoned
-from commits.records import DETAIL_LENGTH_MAX, Claimed, Counts, Settlement
+from commits.records import DETAIL_LENGTH_MAX, Claimed, Counts, Settlement, params_of
 from commits.services import breaker, statements
 from commits.services.backoff import backoff
 from commits.services.claiming import BATCH_LIMIT
 from commits.services.landing import landed, lost
-from commits.services.sending import deferred
+from commits.services.sending import closed, deferred
 from commits.services.settling import settle
 from commits.states import AttemptOutcome, CommitState
 from gateway.connections import connector_for
 from gateway.port import Connector, Level
-from kernel.canonical import parse_json
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +72,6 @@ def resolve_unknown(*, now: datetime) -> Counts:
 
 def claim_of(row: Commit) -> Claimed:
     """Return the commit as its last worker held it, so that settling it is fenced like any other settlement."""
-    action = parse_json(bytes(row.request_bytes or b"{}"))
-    params = action.get("params", {}) if isinstance(action, dict) else {}
     return Claimed(
         commit_id=row.pk,
         proposal_id=row.proposal_id,
@@ -83,7 +80,7 @@ def claim_of(row: Commit) -> Claimed:
         tool=row.tool,
         reference=row.proposal.public_id,
         request_bytes=bytes(row.request_bytes or b""),
-        params=params,
+        params=params_of(bytes(row.request_bytes or b"")),
         preconditions=(),
         deadline=0.0,
         state=CommitState(row.state),
@@ -107,7 +104,7 @@ def _resolve(company: str, claims: Sequence[Claimed], *, now: datetime) -> Count
     settlements = landed(connector, [(item, found[item.commit_id]) for item in claims if item.commit_id in found], now=now)
     unread = [item for item in settlements if item.to is CommitState.UNKNOWN]
     absent = [item for item in claims if item.commit_id not in found]
-    requeued = _requeued(connector, absent, now=now)
+    requeued = closed(connector, _requeued(connector, absent, now=now), now=now)
     _postpone([item.claim for item in unread] + (absent if not requeued else []), now=now)
     return settle([item for item in settlements if item.to is not CommitState.UNKNOWN] + requeued, now=now)
 

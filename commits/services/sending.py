@@ -16,13 +16,13 @@ from uuid import UUID
 
 from approvals.drift import CODE as MATERIAL_DRIFT
 from commits.crash_points import CrashPoint, crash_point
-from commits.records import Claimed, Settlement
+from commits.records import Claimed, Refusal, Settlement
 from commits.services.backoff import backoff
 from commits.services.landing import landed, lost
 from commits.states import AttemptOutcome, CommitState
 from gateway.connections import connector_for
 from gateway.errors import ErpUnavailable, UnknownCompany
-from gateway.port import Connector, Level, SendStatus, WriteOutcome, WriteRequest
+from gateway.port import KEY_CLOSED, Connector, Level, SendStatus, WriteOutcome, WriteRequest
 from gateway.preconditions import Check, Drift, check_all
 from kernel.tracing import SpanKind, carried_on, span_of
 
@@ -55,13 +55,14 @@ def send(claimed: Sequence[Claimed], *, now: datetime) -> list[Settlement]:
 
 
 def _send_to(connector: Connector, batch: Sequence[Claimed], *, now: datetime) -> list[Settlement]:
-    settlements = []
+    settlements = [_refused(item, item.refusal) for item in batch if item.refusal is not None]
+    batch = [item for item in batch if item.refusal is None]
     repeated = [item for item in batch if item.is_repeated]
     try:
         found = connector.find_many([item.commit_id for item in repeated]) if repeated else {}
     except Exception as error:
         logger.exception("%s could not be asked what landed before", connector.name)
-        return [_failed_before_sending(item, error, now=now) for item in batch]
+        return closed(connector, settlements, now=now) + [_failed_before_sending(item, error, now=now) for item in batch]
     settlements += landed(connector, [(item, found[item.commit_id]) for item in repeated if item.commit_id in found], now=now)
     waiting = [item for item in batch if item.commit_id not in found]
     cleared, stopped = _checked(connector, waiting, now=now)
@@ -75,7 +76,34 @@ def _send_to(connector: Connector, batch: Sequence[Claimed], *, now: datetime) -
             outcomes = _commit_many(connector, alive, now=now)
             crash_point(CrashPoint.AFTER_SEND)
             settlements += _ended(connector, alive, outcomes, now=now)
-    return settlements + stopped
+    return closed(connector, settlements + stopped, now=now)
+
+
+def _refused(claim: Claimed, refusal: Refusal) -> Settlement:
+    return Settlement(
+        claim=claim, to=CommitState.FAILED, attempt=AttemptOutcome.NOT_SENT, code=refusal.code, detail=refusal.reason, has_answered=True
+    )
+
+
+def closed(connector: Connector, settlements: Sequence[Settlement], *, now: datetime) -> list[Settlement]:
+    """Return the settlements, after the keys of those that fail though an earlier attempt may still be under way were closed.
+
+    Looked up and absent does not mean that nothing is coming: a request may have left and not have arrived. What has landed under its
+    key has succeeded; what cannot be closed now is queued again.
+    """
+    failing = {item.claim.commit_id: item for item in settlements if item.to is CommitState.FAILED and item.claim.is_repeated}
+    if not failing:
+        return list(settlements)
+    others = [item for item in settlements if item.claim.commit_id not in failing]
+    try:
+        found = connector.close_many(list(failing), now=now)
+    except Exception as error:
+        logger.exception("%s could not be told what may not land any more", connector.name)
+        detail = f"Given up ({next(iter(failing.values())).code}), but its key could not be closed: {error}"
+        waiting = [deferred(item.claim, code="key_not_closed", detail=detail, now=now) for item in failing.values()]
+        return others + [replace(item, has_answered=False) for item in waiting]
+    arrived = landed(connector, [(failing[key].claim, outcome) for key, outcome in found.items()], now=now)
+    return others + arrived + [item for key, item in failing.items() if key not in found]
 
 
 def _checked(connector: Connector, batch: Sequence[Claimed], *, now: datetime) -> tuple[list[Claimed], list[Settlement]]:
@@ -171,7 +199,25 @@ def _ended(connector: Connector, batch: Sequence[Claimed], outcomes: Sequence[Wr
     pairs = list(zip(batch, outcomes, strict=True))
     posted = [pair for pair in pairs if pair[1].status in (SendStatus.POSTED, SendStatus.REPLAYED)]
     others = [pair for pair in pairs if pair[1].status not in (SendStatus.POSTED, SendStatus.REPLAYED)]
-    return landed(connector, posted, now=now) + [_not_landed(claim, outcome, now=now) for claim, outcome in others]
+    shut = [claim for claim, outcome in others if outcome.code == KEY_CLOSED]
+    ended = [_not_landed(claim, outcome, now=now) for claim, outcome in others if outcome.code != KEY_CLOSED]
+    return landed(connector, posted, now=now) + ended + _reopened(connector, shut, now=now)
+
+
+def _reopened(connector: Connector, shut: Sequence[Claimed], *, now: datetime) -> list[Settlement]:
+    """Return the settlements of commits that were given up once and may be sent after all: queued again, their keys open.
+
+    Whichever of their requests arrives first lands, and the others find its key taken.
+    """
+    if not shut:
+        return []
+    try:
+        connector.open_many([claim.commit_id for claim in shut])
+    except Exception:
+        logger.exception("%s could not be told what may land again", connector.name)
+    return [
+        deferred(claim, code=KEY_CLOSED, detail="Its key was closed when it was given up; it is opened again.", now=now) for claim in shut
+    ]
 
 
 def _not_landed(claim: Claimed, outcome: WriteOutcome, *, now: datetime) -> Settlement:

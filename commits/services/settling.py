@@ -80,7 +80,7 @@ def _settle(settlements: Sequence[Settlement], *, now: datetime, actor: Actor) -
         successors = {
             item.claim.proposal_id: _end_of_drifted(item, rows[item.claim.commit_id].proposal_id, actor=actor, now=now)
             for item in current
-            if item.drift
+            if item.drift or _is_void(item)
         }
         record_outcomes([_outcome(item, successors.get(item.claim.proposal_id)) for item in current], now=now)
         crash_point(CrashPoint.IN_SETTLE)
@@ -89,8 +89,13 @@ def _settle(settlements: Sequence[Settlement], *, now: datetime, actor: Actor) -
     return _counts(current, ignored=len(settlements) - len(current))
 
 
+def _is_void(item: Settlement) -> bool:
+    """Return whether the commit was given up, and its proposal with it."""
+    return item.to is CommitState.FAILED and item.claim.refusal is not None and item.claim.refusal.is_void
+
+
 def _end_of_drifted(item: Settlement, key: UUID, *, actor: Actor, now: datetime) -> Proposal | None:
-    """Void the proposal whose approval no longer stands on the facts, or bring it back to its approvers; return what takes its place."""
+    """Void the proposal whose approval no longer stands, or bring it back to its approvers; return what takes its place."""
     # Locked already, but without the columns that a new version repeats.
     proposal = Proposal.objects.select_related("agent").get(pk=key)
     if item.code == MATERIAL_DRIFT:

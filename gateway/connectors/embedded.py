@@ -83,6 +83,16 @@ class EmbeddedConnector:
         with _available():
             return {key: _outcome(result) for key, result in queries.find_many(keys).items()}
 
+    def close_many(self, keys: Sequence[uuid.UUID], *, now: datetime) -> dict[uuid.UUID, WriteOutcome]:
+        """Let nothing land under these keys any more; return what has landed under them."""
+        with _available():
+            return {key: _outcome(result) for key, result in services.close_keys(keys, now=now).items()}
+
+    def open_many(self, keys: Sequence[uuid.UUID]) -> None:
+        """Let something land under these keys again, once each."""
+        with _available():
+            services.open_keys(keys)
+
     def read_back_many(self, company: str, documents: Sequence[str]) -> dict[str, Json]:
         """Return the landed fields of each document in the payload's vocabulary, with what only the ERP can tell."""
         if not documents:

@@ -157,6 +157,16 @@ class FaultyConnector:
         self._require_up()
         return self._inner.find_many(keys)
 
+    def close_many(self, keys: Sequence[uuid.UUID], *, now: datetime) -> dict[uuid.UUID, WriteOutcome]:
+        """Let nothing land under these keys any more; return what has landed under them."""
+        self._require_up()
+        return self._inner.close_many(keys, now=now)
+
+    def open_many(self, keys: Sequence[uuid.UUID]) -> None:
+        """Let something land under these keys again, once each."""
+        self._require_up()
+        self._inner.open_many(keys)
+
     def read_back_many(self, company: str, documents: Sequence[str]) -> dict[str, Json]:
         """Return the landed fields of each document."""
         self._require_up()

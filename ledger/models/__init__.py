@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ledger.models.documents import (
+    ClosedKey,
     CustomerChange,
     DocumentSequence,
     Draft,
@@ -27,6 +28,7 @@ from ledger.models.masters import (
 __all__ = [
     "Account",
     "Budget",
+    "ClosedKey",
     "Company",
     "CostCentre",
     "Customer",

@@ -244,6 +244,21 @@ class IdempotencyRecord(models.Model):
         return str(self.key)
 
 
+class ClosedKey(models.Model):
+    """A key under which nothing may land until it is opened again: its request was given up after it had left, and may be on its way."""
+
+    key = models.UUIDField(primary_key=True, editable=False)
+    closed_by = models.CharField(max_length=64)
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "closed key"
+
+    def __str__(self) -> str:
+        """Return the key."""
+        return str(self.key)
+
+
 class Draft(models.Model):
     """A document that was created and then refused when it should be posted: it counts nowhere, and staff have to remove it."""
 

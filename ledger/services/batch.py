@@ -18,13 +18,13 @@ from kernel.canonical import digest
 from kernel.errors import DomainError
 from ledger.actions import Action, parse_action
 from ledger.contracts import GATE, WriteRequest, WriteResult, WriteStatus
-from ledger.queries.landed import find_stored
 from ledger.refusals import Refusal, RefusalCode, refusal_of
+from ledger.services.keys import closed_among, take_keys
 from ledger.services.plans import plan
 from ledger.services.prefetch import open_book
 from ledger.services.quirks import Quirk, bent
 from ledger.services.store import Accepted, store
-from ledger.sql import LEDGER, fetch
+from ledger.sql import LEDGER
 
 REQUEST_PURPOSE = "countersign.ledger.request/1"
 ATTEMPTS = 3
@@ -104,13 +104,19 @@ def _write_once(requests: Sequence[WriteRequest], *, now: datetime, written_by: 
     results: dict[UUID, WriteResult] = {}
     digests = _digests(requests, results)
     with transaction.atomic(using=LEDGER):
-        stored = _take_keys(list(digests)) if is_keyed else {}
+        stored = take_keys(list(digests)) if is_keyed else {}
+        closed = closed_among(list(digests)) if is_keyed else set()
         fresh: list[tuple[WriteRequest, Action]] = []
         for request in requests:
             if request.key not in digests:
                 continue
             if request.key in stored:
                 results[request.key] = _from_stored(request, digests[request.key], stored[request.key])
+                continue
+            if request.key in closed:
+                results[request.key] = _refused(
+                    request, Refusal(RefusalCode.KEY_CLOSED, f"Nothing may land under the key {request.key} any more.")
+                )
                 continue
             try:
                 action = parse_action(request.tool, request.action)
@@ -162,13 +168,6 @@ def _digests(requests: Sequence[WriteRequest], results: dict[UUID, WriteResult])
         except DomainError as error:
             results[request.key] = _refused(request, refusal_of(error))
     return digests
-
-
-def _take_keys(keys: list[UUID]) -> dict[UUID, tuple[str, WriteResult]]:
-    """Lock the keys in sorted order, then return the stored request digest and result of those that have one."""
-    locks = sorted({int.from_bytes(key.bytes[8:], "big", signed=True) for key in keys})
-    fetch("SELECT pg_advisory_xact_lock(lock) FROM unnest(%s::bigint[]) AS lock", [locks])
-    return find_stored(keys)
 
 
 def _from_stored(request: WriteRequest, request_digest: str, stored: tuple[str, WriteResult]) -> WriteResult:

@@ -166,6 +166,14 @@ class FaultyConnector:
         self._require_up()
         return self.inner.find_many(keys)
 
+    def close_many(self, keys: Sequence[uuid.UUID], *, now: datetime) -> dict[uuid.UUID, WriteOutcome]:
+        self._require_up()
+        return self.inner.close_many(keys, now=now)
+
+    def open_many(self, keys: Sequence[uuid.UUID]) -> None:
+        self._require_up()
+        self.inner.open_many(keys)
+
     def extract(self, company: str, since: datetime | None, until: datetime) -> Iterator[Landed]:
         self._require_up()
         return self.inner.extract(company, since, until)
@@ -247,6 +255,12 @@ class StubConnector:
             )
             for request in requests
         ]
+
+    def close_many(self, keys: Sequence[uuid.UUID], *, now: datetime) -> dict[uuid.UUID, WriteOutcome]:
+        return self.find_many(keys)
+
+    def open_many(self, keys: Sequence[uuid.UUID]) -> None:
+        """Nothing was closed."""
 
     def find_many(self, keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, WriteOutcome]:
         return {

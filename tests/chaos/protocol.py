@@ -101,15 +101,12 @@ class LossyConnector(EmbeddedConnector):
             return lost
         return outcomes[:-1] if line is Line.ANSWER_PARTLY_LOST else outcomes
 
-    def arrive(self, now: datetime, refused: set[uuid.UUID]) -> None:
-        """What was under way lands, if it is not too old for that.
-
-        One whose commit was refused in the meantime is left out: that is the limit which docs/protocol.md states.
-        """
+    def arrive(self, now: datetime) -> None:
+        """What was under way lands, if it is not too old for that."""
         arriving, self.under_way = self.under_way, []
         for sent_at, requests in arriving:
             if (now - sent_at).total_seconds() <= REQUEST_SECONDS:
-                super().commit_many([item for item in requests if item.key not in refused], now=now)
+                super().commit_many(requests, now=now)
 
 
 @dataclass(slots=True)
@@ -357,9 +354,7 @@ class Protocol(RuleBasedStateMachine):
             getattr(Protocol, name)(self)
 
     def arrive(self) -> None:
-        refused = set(Commit.objects.filter(state=CommitState.FAILED).values_list("pk", flat=True))
-        refused |= {item.claim.commit_id for batch in self.batches for item in batch.settlements or [] if item.to is CommitState.FAILED}
-        self.connector.arrive(self.now, refused)
+        self.connector.arrive(self.now)
 
     # Questions ---------------------------------------------------------------------------------------------------------------
 

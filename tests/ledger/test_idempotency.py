@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from django.db import connections
+from django.db import IntegrityError, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
+from kernel.clock import now as clock_now
 from kernel.ids import new_id
-from ledger import queries
+from ledger import queries, services
 from ledger.contracts import WriteRequest, WriteStatus
+from ledger.models import ClosedKey, IdempotencyRecord
 from tests.builders import ledger as build
 
 pytestmark = pytest.mark.django_db(databases=["ledger"])
@@ -73,8 +75,8 @@ def test_a_batch_of_fifty_orders_takes_as_many_statements_as_one_order(company: 
     assert all(result.status == WriteStatus.POSTED for result in results)
     with CaptureQueriesContext(connections["ledger"]) as one:
         build.write(build.order_request())
-    # Begin, keys, records, 6 masters, budgets, budget update, numbers, 5 tables, commit.
-    assert len(fifty) == len(one) == 18, "\n".join(query["sql"][:90] for query in fifty.captured_queries)
+    # Begin, keys, records, closed keys, 6 masters, budgets, budget update, numbers, 5 tables, commit.
+    assert len(fifty) == len(one) == 19, "\n".join(query["sql"][:90] for query in fifty.captured_queries)
     assert company
 
 
@@ -87,3 +89,45 @@ def test_find_many_finds_what_landed(company: str) -> None:
         requests[2].key: "PO-2026-000002",
     }
     assert company
+
+
+def test_nothing_lands_under_a_closed_key_until_it_is_opened(company: str) -> None:
+    request, before = build.order_request(), build.footprint()
+    assert services.close_keys([request.key], now=clock_now()) == {}
+    assert services.close_keys([request.key], now=clock_now()) == {}
+
+    (refused,) = build.write(request)
+    assert (refused.status, refused.code) == (WriteStatus.REFUSED, "key_closed")
+    assert build.footprint() == before
+
+    services.open_keys([request.key])
+    (written,) = build.write(request)
+    assert written.status is WriteStatus.POSTED
+    assert company
+
+
+def test_what_has_landed_cannot_be_closed(company: str) -> None:
+    request = build.order_request()
+    (written,) = build.write(request)
+    assert {key: result.document for key, result in services.close_keys([request.key], now=clock_now()).items()} == {
+        request.key: written.document
+    }
+    assert not ClosedKey.objects.exists()
+    assert company
+
+
+def test_the_database_knows_that_a_key_is_closed_or_has_landed(company: str) -> None:
+    landed, closed = build.order_request(), build.order_request()
+    build.write(landed)
+    services.close_keys([closed.key], now=clock_now())
+    with pytest.raises(IntegrityError, match="cannot be closed"), transaction.atomic(using="ledger"):
+        ClosedKey.objects.create(key=landed.key, closed_by="gate", recorded_at=clock_now())
+    record = IdempotencyRecord.objects.get()
+    with pytest.raises(IntegrityError, match="is closed"), transaction.atomic(using="ledger"):
+        IdempotencyRecord.objects.filter(pk=record.pk).create(**{**copied(record), "key": closed.key, "document": "PO-2026-999999"})
+    assert company
+
+
+def copied(record: IdempotencyRecord) -> dict[str, object]:
+    """Return the columns of a record."""
+    return {field.attname: getattr(record, field.attname) for field in record._meta.concrete_fields}
