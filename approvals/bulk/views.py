@@ -11,10 +11,10 @@ from approvals import stepup
 from approvals.bulk import services
 from approvals.bulk.errors import NothingToApprove
 from approvals.bulk.forms import ConfirmForm
+from approvals.bulk.models import Bulk
 from approvals.bulk.pages import bulk_page, excluded_lines
 from approvals.bulk.services import STEP_UP_PURPOSE
 from approvals.errors import StepUpRequired
-from approvals.models import Bulk
 from audit.records import Subject
 from identity.actors import actor_of
 from identity.console import person_of
@@ -70,8 +70,8 @@ def confirm(request: HttpRequest, bulk_id: str) -> HttpResponse:
         )
     except StepUpRequired:
         about = Subject(kind="bulk", id=bulk.public_id)
-        shown = {"purpose": STEP_UP_PURPOSE, "subject": bulk.set_digest, "shown_at": bulk.prepared_at}
-        return stepup.ask(request, back=back, about=about, **shown)
+        shown_at, subject = bulk.prepared_at, bulk.set_digest
+        return stepup.ask(request, purpose=STEP_UP_PURPOSE, subject=subject, shown_at=shown_at, back=back, about=about)
     return redirect(back)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -36,11 +37,11 @@ class DelegationForm(Refusable):
     )
     note = text_field("Note", length=NOTE_LENGTH_MAX, is_required=False)
 
-    def __init__(self, *args: Any, user: User, today: date, **kwargs: Any) -> None:
+    def __init__(self, data: Mapping[str, Any] | None = None, *, user: User, today: date) -> None:
         """Offer what this person may delegate, and to whom."""
         companies = sorted(deciding_companies(user))
         initial = {"starts_on": today, "ends_on": today + timedelta(days=7), "companies": companies}
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(data, initial=initial)
         roles = {"role_assignments__role__in": deciding_roles(), "role_assignments__companies__overlap": companies}
         people = get_user_model().objects.filter(is_active=True, **roles).exclude(pk=user.pk).distinct()
         groups = [(item.group.code, item.group.title) for item in memberships_of(user)]

@@ -126,5 +126,6 @@ def _label(number: int) -> str:
 
 def _rows(statement: str, since: datetime, until: datetime, companies: Iterable[str], *more: object) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(statement, [since, until, list(companies), *more])
+        parameters: list[Any] = [since, until, list(companies), *more]
+        cursor.execute(statement, parameters)
         return list(cursor.fetchall())

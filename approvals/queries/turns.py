@@ -13,7 +13,8 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from approvals.delegation.models import Delegation
 from approvals.delegation.queries import in_force
-from approvals.models import Decision, Exclusion, RouteStep, StepGroup
+from approvals.matrix.models import StepGroup
+from approvals.models import Decision, Exclusion, RouteStep
 from approvals.queries.authority import deciding_companies
 from approvals.states import StepState
 from approvals.work.models import Claim, Snooze
@@ -50,7 +51,7 @@ class Person:
 
     def asked(self) -> Q:
         """Return the condition on pending proposals whose open step asks one of the person's groups, whatever the limit."""
-        return Exists(_open_steps().filter(self.steps(within_limit=False)))
+        return Q(Exists(_open_steps().filter(self.steps(within_limit=False))))
 
     def own(self) -> Q:
         """Return the condition on pending proposals that the person may decide on by their own right."""

@@ -16,6 +16,7 @@ from approvals.bulk.policies import Kind
 from approvals.bulk.services import digest_of_set
 from approvals.errors import StepUpRequired
 from approvals.models import Decision
+from approvals.services.decisions import decide as decide_once
 from audit.models import Event
 from kernel.canonical import parse_json
 from kernel.clock import now as clock_now
@@ -138,14 +139,13 @@ def test_one_stale_item_loses_nothing_else(cast: Cast, erp: PlainErp, monkeypatc
     bulk = prepare(cast, *orders, taken)
     approved(taken, cast.bob)
     asked: list[str] = []
-    real = services.decide
 
     def decide(**values: object) -> Decision:
         asked.append(str(values["proposal_id"]))
         erp.facts["vendor_status"] = "blocked" if values["proposal_id"] == orders[1].public_id else "active"
-        return real(**values)  # type: ignore[arg-type]
+        return decide_once(**values)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(services, "decide", decide)
+    monkeypatch.setattr("approvals.bulk.services.decide", decide)
     confirm(cast, bulk)
     assert asked == [order.public_id for order in (*orders, taken)]
     assert results(bulk) == [("approved", ""), ("refused", "stale_page"), ("approved", ""), ("refused", "proposal_not_pending")]

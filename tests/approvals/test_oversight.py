@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from pytest_django.fixtures import SettingsWrapper
 
-from approvals.models import Draw, Review
 from approvals.oversight import services
 from approvals.oversight.events import ReviewEvent
 from approvals.oversight.indicators import percent, signs_of
-from approvals.oversight.models import EvidenceOpening
+from approvals.oversight.models import Draw, EvidenceOpening, Review
 from approvals.oversight.queries import review_waiting
 from approvals.oversight.sampling import choose, is_drawn, population_digest
 from approvals.oversight.statistics import Habits, agreement, bands, habits
@@ -29,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def every(settings: SettingsWrapper) -> None:
+def every(settings: Any) -> None:
     """Let every approved proposal be drawn."""
     settings.REVIEW_SHARE_PERMILLE = 1000
 

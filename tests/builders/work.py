@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from allauth.account.internal.flows.login import (
+    _AUTHENTICATION_METHODS_USER_SESSION_KEY,
+    AUTHENTICATION_METHODS_SESSION_KEY,
+)
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import SessionBase
 
 from approvals.delegation.models import Delegation
 from approvals.delegation.services import Scope, delegate
@@ -27,6 +32,12 @@ def delegated(delegator: User, to: User, *, now: datetime | None = None, days: i
 def factors(at: datetime | None = None) -> Sequence[dict[str, object]]:
     """Return what a login records about a code of an authenticator app, used at this instant."""
     return [{"method": "mfa", "type": "totp", "id": 1, "at": (at or clock_now()).timestamp()}]
+
+
+def remember_factor(session: SessionBase, user: User) -> None:
+    """The session holds what a login records when its person has just used an authenticator app."""
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [dict(item) for item in factors()]
+    session[_AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(user.pk)
 
 
 def bulk_row(priority: int = 10, **changes: Any) -> RowDraft:
