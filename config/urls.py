@@ -32,6 +32,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("commits/", include("commits.urls")),
     path("reconciliation/", include("reconciliation.urls")),
     path("audit/bundles/", include("evidence.urls")),
+    path("audit/desk/", include("config.views.desk.urls")),
     path("audit/", include("config.views.audit_urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),

@@ -22,6 +22,7 @@ from config.views.audit_pages import (
     status_card,
 )
 from config.views.audit_visibility import visibility_of
+from config.views.desk.looked import looked
 from identity.actors import actor_of
 from identity.console import person_of
 from identity.permissions import Permission, companies_with, permissions_of, requires
@@ -46,7 +47,7 @@ def log(request: HttpRequest) -> HttpResponse:
         "card": status_card(chain_status(now=now), now),
         "population": population_of(period),
     }
-    return render(request, "audit/log.html", context)
+    return looked(request, render(request, "audit/log.html", context), "audit:log", company=filters.company)
 
 
 @require_safe
@@ -56,7 +57,8 @@ def one_event(request: HttpRequest, event_id: str) -> HttpResponse:
     found = event(event_id)
     if found is None:
         raise Http404
-    return render(request, "audit/event.html", {"page": event_page(found, visibility_of(person_of(request), [found]))})
+    page = event_page(found, visibility_of(person_of(request), [found]))
+    return looked(request, render(request, "audit/event.html", {"page": page}), "audit:event", about=event_id, company=found.company)
 
 
 @require_safe
@@ -65,7 +67,8 @@ def proposal(request: HttpRequest, proposal_id: str) -> HttpResponse:
     """Show everything that is recorded about one proposal."""
     person = person_of(request)
     page = proposal_timeline(proposal_id, companies_with(person, Permission.AUDIT_READ))
-    return render(request, "audit/proposal.html", {"page": page, "may_export": Permission.EVIDENCE_EXPORT in permissions_of(person)})
+    context = {"page": page, "may_export": Permission.EVIDENCE_EXPORT in permissions_of(person)}
+    return looked(request, render(request, "audit/proposal.html", context), "audit:proposal", about=page.id, company=page.company)
 
 
 @require_POST

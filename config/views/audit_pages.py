@@ -76,6 +76,7 @@ class Timeline:
     """Everything recorded about one proposal."""
 
     id: str
+    company: str
     headline: str
     status: Tag
     url: str
@@ -196,6 +197,7 @@ def proposal_timeline(proposal_id: str, companies: frozenset[str]) -> Timeline:
     outcome = outcome_of(found)
     return Timeline(
         id=found.public_id,
+        company=found.company,
         headline=found.headline,
         status=status_tag(found, outcome),
         url=reverse("approvals:proposal", args=[found.public_id]),

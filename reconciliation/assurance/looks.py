@@ -22,7 +22,8 @@ def record_look(
 ) -> Event:
     """The look is recorded: the page and what it was about are hashed, the parameters lie beside, bound by their digest.
 
-    It is no event of the proposal that was looked at: looking again leaves the proposal's own chain as it is.
+    It is an event about the person who looked, not about the proposal that was looked at: looking leaves the proposal's own chain as it
+    is, and whoever may not know of the person does not learn what they looked for.
     """
     return _recorded(AssuranceEvent.LOOKED, page, actor, now, about=about, company=company, parameters=parameters, rows=None)
 
@@ -50,7 +51,7 @@ def _recorded(
         return record(
             kind=kind,
             actor=actor,
-            subject=Subject(kind="look", id=about or page, company=company),
+            subject=Subject(kind="user", id=actor.id, company=company),
             now=now,
             outcome={
                 "page": page,

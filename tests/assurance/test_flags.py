@@ -152,7 +152,7 @@ def test_thresholds_take_two_people_and_hold_from_then_on(gate: Gate) -> None:
 
 def test_the_database_wants_a_second_person_and_keeps_what_was_written(gate: Gate) -> None:
     columns = "digest, reason, author_id, created_at"
-    copied = f"SELECT company, 9, values, {columns}, author_id, created_at FROM approvals_thresholdset"  # noqa: S608  names of this test
+    copied = f"SELECT company, 9, values, {columns}, author_id, created_at FROM approvals_thresholdset"
     for statement in (
         "UPDATE approvals_thresholdset SET values = '{}'",
         "DELETE FROM approvals_thresholdset",
