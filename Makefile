@@ -63,9 +63,10 @@ $(VENV)/.runtime: requirements.txt | $(BIN)/python
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes -r requirements.txt
 	@touch $@
 
-$(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
+$(VENV)/.development: requirements-dev.txt requirements-verifiers.txt $(VENV)/.runtime
 	@echo "Installing packages for tests and checks …"
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --no-deps --ignore-requires-python --require-hashes -r requirements-verifiers.txt
 	@touch $@
 
 browser: $(VENV)/.development

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from django.db import connection
 
-from audit.row_check import ROWS, Checker
+from audit.row_check import ARCHIVED_ROWS, ROWS, Checker
 from audit.verifier.countersign_verify import RowResult
 
 BLOCK_ROWS = 4_000
@@ -107,5 +107,8 @@ def _check_block(block: Block) -> list[tuple[Any, ...]]:
 
 
 def _checked(cursor: psycopg.Cursor[Any], checker: Checker, block: Block) -> list[RowResult]:
-    check = checker.check
-    return [check(row) for row in cursor.execute(ROWS, block, binary=True).fetchall()]
+    check, rows = checker.check, cursor.execute(ROWS, block, binary=True).fetchall()
+    if not any(checker.is_archived(row) for row in rows):
+        return [check(row) for row in rows]
+    kept = {sequence: place for sequence, *place in cursor.execute(ARCHIVED_ROWS, block, binary=True).fetchall()}
+    return [checker.check_archived(row, *kept[row[0]]) if checker.is_archived(row) and row[0] in kept else check(row) for row in rows]

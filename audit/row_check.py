@@ -16,7 +16,7 @@ from uuid import UUID
 from audit.payload_keys import WrappingRing
 from audit.payloads import PayloadUnreadable, SealedPayload, open_payload
 from audit.records import SaltedPayload
-from audit.verifier.countersign_verify import EVENT_SCHEMA, ChainRow, Malformed, RowResult, check_row
+from audit.verifier.countersign_verify import EVENT_SCHEMA, ChainRow, Findings, Malformed, RowResult, check_row, entry_hash
 from kernel.ids import Prefix, encode_number
 
 # What is checked, in the order of the chain. Identifiers, instants and links come as the record spells them.
@@ -33,7 +33,14 @@ WHERE s.sequence > %s AND s.sequence <= %s
 ORDER BY s.sequence
 """
 EVENT_PREFIX = Prefix.EVENT.value
+# Stands for the kind of an event that is not here.
+ARCHIVED = "(archived)"
 HMAC_BLOCK_BYTES = 64
+# The same for what was archived: the leaf and the place stay when the event goes.
+ARCHIVED_ROWS = """
+SELECT s.sequence, l.leaf, l.chain, l.position FROM audit_seal s JOIN audit_link l ON l.event_id = s.event_id
+WHERE s.sequence > %s AND s.sequence <= %s AND NOT EXISTS (SELECT FROM audit_event e WHERE e.event_id = s.event_id)
+"""
 COLUMN_NAMES = (
     "kind", "occurred_at", "actor_kind", "actor_id", "subject_kind", "subject_id", "proposal", "company", "tool", "chain",
 )  # fmt: skip
@@ -65,9 +72,10 @@ def _key_count(value: dict[str, Any]) -> int:
 class Checker:
     """What is needed to check rows: the chain's name, the application's key, the keys of payloads."""
 
-    def __init__(self, chain_id: str, mac_key: bytes, ring: WrappingRing) -> None:
-        """Prepare what every row needs."""
+    def __init__(self, chain_id: str, mac_key: bytes, ring: WrappingRing, archived_to: int = 0) -> None:
+        """Prepare what every row needs. Events up to `archived_to` may be gone: they lie in archives that verify by themselves."""
         self.chain_id = chain_id
+        self.archived_to = archived_to
         self._mac_key = mac_key
         self._ring = ring
         # HMAC (RFC 2104) with its two beginnings made once: a third of the time of asking the library for each row.
@@ -75,13 +83,29 @@ class Checker:
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
 
-    def __reduce__(self) -> tuple[type[Checker], tuple[str, bytes, WrappingRing]]:
+    def __reduce__(self) -> tuple[type[Checker], tuple[str, bytes, WrappingRing, int]]:
         """Hand the checker to another process."""
-        return Checker, (self.chain_id, self._mac_key, self._ring)
+        return Checker, (self.chain_id, self._mac_key, self._ring, self.archived_to)
 
     def check(self, row: Sequence[Any]) -> RowResult:
         """Return the result of one row of ROWS."""
         return self._passed(row) or check_row(self._slow(row), self.chain_id)
+
+    def is_archived(self, row: Sequence[Any]) -> bool:
+        """Tell whether the row's event may rightly be gone."""
+        return row[4] is None and int(row[0]) <= self.archived_to
+
+    def check_archived(self, row: Sequence[Any], leaf: bytes, chain: str, position: int) -> RowResult:
+        """Return the result of a row whose event is archived: its entry over the leaf that stayed, and its place."""
+        sequence, entry, previous = row[:3]
+        found = Findings()
+        found.expect(
+            entry_hash(sequence, previous, leaf) == entry,
+            "entry_wrong",
+            f"sequence {sequence}",
+            f"The entry at sequence {sequence} is not the digest of its place and the archived event.",
+        )
+        return RowResult(sequence, entry, previous, "", leaf, ARCHIVED, "", chain, position, None, tuple(found.problems))
 
     def _passed(self, row: Sequence[Any]) -> RowResult | None:
         """Return the result of a row with which nothing is wrong; None when something may be."""

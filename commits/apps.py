@@ -15,15 +15,18 @@ class CommitsConfig(AppConfig):
         """Make kinds recordable, the bundle complete and approvals heard."""
         from audit.bundle_parts import register_section
         from audit.kinds import register_kinds
+        from audit.ties import register_tie
         from commits.events import BreakerEvent, CommitEvent, ErpEvent
         from commits.evidence import erp_members
         from commits.queries import has_due_work
+        from commits.ties import check_landings
         from kernel.queue import on_pulse, on_wake
 
         register_kinds(CommitEvent)
         register_kinds(ErpEvent)
         register_kinds(BreakerEvent)
         register_section("erp", erp_members)
+        register_tie("What landed is what the log says, and still stands in the ERP", check_landings)
         on_wake("approved", "commits.tasks.run_commits")
         on_pulse(has_due_work, "commits.tasks.recover")
         on_wake("agent_suspended", "commits.tasks.freeze_of_agent")

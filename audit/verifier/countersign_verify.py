@@ -591,7 +591,8 @@ class SubjectLinks:
     def join(self, findings: Findings, row: RowResult, leaf: bytes) -> None:
         """Do the same for a row that was checked by itself; written out, because a million rows come by."""
         position, link = self._ends.get(row.chain, (0, ""))
-        if row.position == position + 1 and row.link == link:
+        # What lies in an archive says its place, and no more.
+        if row.position == position + 1 and (row.link == link or row.link is None):
             self._ends[row.chain] = (row.position, leaf.hex())
         else:
             record = {"event_id": row.event_id, "link": {"chain": row.chain, "position": row.position, "previous": row.link}}
@@ -747,7 +748,7 @@ class ChainVerifier:
     def _join_event(self, row: RowResult, leaf: bytes) -> None:
         if row.chain:
             self._links.join(self.findings, row, leaf)
-        if row.occurred_at < self._not_before:
+        if row.occurred_at and row.occurred_at < self._not_before:
             self.findings.problem(
                 "event_backdated",
                 f"sequence {row.sequence}",
@@ -1627,7 +1628,8 @@ def check_approval(bundle: Bundle) -> None:
             )  # fmt: skip
         _check_route(bundle, approvers)
         _check_decisions(bundle, decided)
-        detail.append(f"{len(set(approvers))} approvers, {len(granted)} approvals")
+        signed = _check_signatures(bundle, decided)
+        detail.append(f"{len(set(approvers))} approvers, {len(granted)} approvals{f', {signed} signed by a passkey' if signed else ''}")
 
 
 def _check_route(bundle: Bundle, approvers: Sequence[str]) -> None:
@@ -1684,6 +1686,84 @@ def _check_decisions(bundle: Bundle, decided: Sequence[Mapping[str, Any]]) -> No
     )
 
 
+def _check_signatures(bundle: Bundle, decided: Sequence[Mapping[str, Any]]) -> int:
+    """Check each decision that a passkey signed, from its event alone, and the statement that was signed; return how many there are."""
+    findings, statements = bundle.findings, _signed_statements(bundle)
+    signed = 0
+    for record in decided:
+        kept, where = record_part(record, "human", "signature"), str(record["event_id"])
+        if not isinstance(kept, dict):
+            continue
+        signed += 1
+        try:
+            assertion = _kept_assertion(kept)
+            for problem in passkey_problems(assertion):
+                findings.problem("signature_broken", where, f"The passkey's signature of a decision does not hold. {problem}")
+        except Uncheckable as error:
+            findings.limitations.append(f"A decision was signed with {error}, which this verifier can't compute with.")
+        except (Malformed, KeyError, TypeError, ValueError) as error:
+            findings.problem("signature_broken", where, f"The passkey's signature of a decision is no signature: {error}.")
+        statement = statements.get(str(kept.get("digest")))
+        if statement is None:
+            findings.limitations.append("The statement that a passkey signed is not in the bundle; its signature was checked without it.")
+            continue
+        said = {name: record_part(statement, name) for name in ("decision", "payload_digest", "presentation_digest", "page_digest", "user")}
+        human, actor = record_part(record, "human"), str(record_part(record, "actor", "id"))
+        logged = {**{name: record_part(human, name) for name in said if name != "user"}, "user": actor}
+        # One signature over a set names the digest of the set instead of one proposal's digests.
+        findings.expect(
+            said == logged or isinstance(record_part(statement, "items"), list),
+            "signature_of_another_decision", where, "A passkey signed another decision than the one in the log.",
+        )  # fmt: skip
+    return signed
+
+
+def _signed_statements(bundle: Bundle) -> dict[str, Any]:
+    """Return what was signed by its digest; a statement that does not have its digest is left out and named."""
+    found: dict[str, Any] = {}
+    if "gate/signatures.json" not in bundle.members:
+        return found
+    for item in record_part(parse_json(bundle.members["gate/signatures.json"]), "signatures") or []:
+        statement = str(record_part(item, "statement")).encode("utf-8")
+        digest = digest_text(DECISION_PURPOSE, statement)
+        if digest == record_part(item, "digest"):
+            found[digest] = parse_json(statement)
+        else:
+            bundle.findings.problem("statement_forged", "gate/signatures.json", "A statement is not the one that was signed.")
+    return found
+
+
+def _kept_assertion(kept: Mapping[str, Any]) -> Assertion:
+    """Return the signature that stands in an event."""
+    parts = {name: decode_base64(str(kept[name])) for name in ("nonce", "client_data", "authenticator_data", "signature", "public_key")}
+    digest = bytes.fromhex(str(kept["digest"])[len("sha256:") :])
+    return Assertion(digest=digest, rp_id=str(kept["rp_id"]), origin=str(kept["origin"]), **parts)
+
+
+def _check_shown_pages(bundle: Bundle) -> int:
+    """Check that the pages as shown are those that decisions name, and that attachments have their digests; return how many there are."""
+    findings = bundle.findings
+    if not any(record_part(record, "link", "position") == 1 for record in bundle.records):
+        return 0  # a part of its life only: what was attached or decided before is not in these events
+    named = {str(record_part(record, "human", "page_digest")) for record in bundle.of_kind("approval:decided")} - {"", "None"}
+    count = 0
+    for path in bundle.members:
+        if path.startswith("proposal/as_shown"):
+            count += 1
+            digest = "sha256:" + hashlib.sha256(bundle.members[path]).hexdigest()
+            findings.expect(not named or digest in named, "page_forged", path, f"{path} is not a page that a decision names.")
+    attached = {
+        str(item.get("digest"))
+        for record in bundle.of_kind("proposal:attached") for item in record.get("evidence", []) if isinstance(item, dict)
+    }  # fmt: skip
+    for path in bundle.members:
+        if path.startswith("proposal/attachments/"):
+            count += 1
+            digest = "sha256:" + hashlib.sha256(bundle.members[path]).hexdigest()
+            findings.expect(digest in attached, "attachment_forged", path, f"{path} was never attached.")
+    return count
+
+
 def check_cited_documents(bundle: Bundle) -> None:
     """Check that pages as shown and reads as cited have the digests that the events hold."""
     findings = bundle.findings
@@ -1711,6 +1791,7 @@ def check_cited_documents(bundle: Bundle) -> None:
                 shown.discard(digest)
         if shown:
             findings.limitations.append(f"{len(shown)} of the pages that were decided on are not in the bundle.")
+        count += _check_shown_pages(bundle)
         detail.append(f"{count} documents")
 
 
@@ -2010,7 +2091,7 @@ def _check_documents(bundle: Bundle, walk: PeriodWalk, detail: list[str]) -> Non
             _check_one_proposal(bundle, proposal, documents, records, notes, is_whole=proposal not in walk.begun_before)
     if walk.offsets:
         notes["Nothing but events of it is in the bundle."] = len(walk.offsets)
-    bundle.findings.limitations.extend(f"{count} proposals: {sentence}" for sentence, count in sorted(notes.items()))
+    bundle.findings.limitations.extend(f"In {count} proposals: {sentence}" for sentence, count in sorted(notes.items()))
     detail.append(f"{seen} proposals")
 
 

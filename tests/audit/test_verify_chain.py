@@ -5,18 +5,15 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
 
-from audit.keys import chain_id
 from audit.models import Event, Seal
 from audit.queries import chain_status
 from audit.verification import Verification, verify_chain
-from audit.verifier.countersign_verify import Frontier, entry_hash, genesis_entry
-from tests.builders.audit import about, database_owner, proposal_id, recorded_many, seal_and_sign
+from tests.builders.audit import about, proposal_id, recorded_many, seal_and_sign
+from tests.builders.forgery import owner, rewrite_seals
 
 pytestmark = pytest.mark.django_db
 
@@ -34,33 +31,6 @@ def events() -> list[Event]:
 def codes(verification: Verification) -> set[str]:
     """Return the codes of the problems found."""
     return {problem.code for problem in verification.findings.problems}
-
-
-def owner(sql: str, *parameters: str | UUID) -> None:
-    """Do it as the owner of the database, triggers off."""
-    with database_owner(), connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-
-
-def rewrite_seals() -> None:
-    """Recompute the whole chain over what the event table holds now, as an owner with the source code could."""
-    frontier, entry = Frontier(), genesis_entry(chain_id())
-    with database_owner(), connection.cursor() as cursor:
-        cursor.execute("SELECT s.event_id, e.leaf FROM audit_seal s JOIN audit_event e USING (event_id) ORDER BY s.sequence")
-        rows = cursor.fetchall()
-        cursor.execute("DELETE FROM audit_seal")
-        for number, (event_id, leaf) in enumerate(rows, start=1):
-            previous, entry = entry, entry_hash(number, entry, bytes(leaf))
-            frontier.append(bytes(leaf))
-            cursor.execute(
-                "INSERT INTO audit_seal (sequence, event_id, entry, previous) VALUES (%s, %s, %s, %s)",
-                [number, event_id, entry, previous],
-            )
-        cursor.execute("DELETE FROM audit_frontier")
-        cursor.execute(
-            "INSERT INTO audit_frontier (size, subtrees, root, entry) VALUES (%s, %s, %s, %s)",
-            [len(rows), b"".join(frontier.subtrees), frontier.root(), entry],
-        )
 
 
 def test_an_honest_chain_holds() -> None:
@@ -214,3 +184,18 @@ def test_the_exit_code_tells() -> None:
     assert isinstance(result["problems"], list)
     assert {problem["code"] for problem in result["problems"]} == {"column_edited"}
     assert chain_status(now=Event.objects.latest("recorded_at").recorded_at).alarm.startswith("The last verification found")
+
+
+def test_archived_events_are_verified_by_the_leaves_that_stayed() -> None:
+    """The live table has lost them, as when their partition was detached; seals and links are still there."""
+    owner("DELETE FROM audit_event WHERE event_id IN (SELECT event_id FROM audit_seal WHERE sequence <= 4)")
+    assert "event_missing" in codes(verify_chain())
+    owner(
+        "INSERT INTO audit_archive (id, first_sequence, last_sequence, root, partitions, file, sha256, archived_by, archived_at)"
+        " VALUES (gen_random_uuid(), 1, 4, '', '[]', '', '', '', now())"
+    )
+    verification = verify_chain()
+    assert verification.holds, verification.findings.problems
+    assert any(text.startswith("4 events lie in archives") for text in verification.findings.limitations)
+    owner("UPDATE audit_link SET leaf = sha256(leaf) WHERE event_id = (SELECT event_id FROM audit_seal WHERE sequence = 2)")
+    assert {"entry_wrong", "root_differs"} <= codes(verify_chain())

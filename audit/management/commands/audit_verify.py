@@ -29,13 +29,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--processes", type=int, default=0, metavar="N", help="processes that share the work (default: by the number of events)"
         )
+        parser.add_argument("--chain-only", action="store_true", help="leave out what other parts keep beside the log, and the ERP")
         parser.add_argument("--no-record", action="store_true", help="do not record the result as an audit event")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Verify, print, record, and leave with the exit code."""
         is_quiet = options["json"] or not sys.stderr.isatty()
         with tqdm(total=sealed_count(), unit=" events", disable=is_quiet, leave=False) as bar:
-            verification = verify_chain(extra_notes=options["checkpoint"], progress=bar.update, processes=options["processes"])
+            verification = verify_chain(
+                extra_notes=options["checkpoint"], progress=bar.update, processes=options["processes"], with_ties=not options["chain_only"]
+            )
         if options["json"]:
             self.stdout.write(to_json_text(verification.as_dict()))
         else:
