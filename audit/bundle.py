@@ -26,7 +26,7 @@ The archive is deterministic: the same events, sections and checkpoint give the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -47,10 +47,11 @@ from audit.bundle_parts import (
     tables_for,
 )
 from audit.events import EvidenceEvent
+from audit.exporting import cosignatures, cosigned_note, timestamp
 from audit.keys import chain_id, log_origin, region, signing_key, verifying_key
 from audit.models import Checkpoint, Event, EventPayload
 from audit.payloads import Shredded, opened
-from audit.proofs import inclusion_paths, stored_leaves, tlog_proof
+from audit.proofs import stored_inclusion_paths, tlog_proof
 from audit.records import Subject
 from audit.sealer_process import request_seal
 from audit.services import record
@@ -133,6 +134,7 @@ def build_bundle(proposal: str, *, wait_seconds: float = 0.0) -> EvidenceBundle:
     )
     members = section_members(proposal)
     members |= _event_members(rows, checkpoint)
+    members |= outside_members([checkpoint.size])
     members["keys/trust.json"] = trust_document()
     members["bundle.json"] = canonical_bytes(
         {
@@ -172,6 +174,17 @@ def trust_document() -> bytes:
     """Return keys/trust.json: the public key, for convenience."""
     keys = [{"vkey": verifying_key().text, "uses": ["checkpoint", "manifest"]}]
     return canonical_bytes({"schema": TRUST_SCHEMA, "origin": log_origin(), "keys": keys})
+
+
+def outside_members(sizes: Iterable[int]) -> dict[str, bytes]:
+    """Return what others said about these checkpoints: the notes as witnesses cosigned them, and time-stamps."""
+    members = {}
+    for checkpoint in Checkpoint.objects.filter(size__in=list(sizes)):
+        if cosignatures(checkpoint.size):
+            members[f"witness/{checkpoint.size:012d}.note"] = cosigned_note(checkpoint)
+        if stamp := timestamp(checkpoint.size):
+            members[f"tsa/{checkpoint.size:012d}.tsr"] = stamp
+    return members
 
 
 def standing_members(described: Sequence[Mapping[str, object]]) -> dict[str, bytes]:
@@ -265,7 +278,7 @@ def payload_members(event_id: str, beside: EventPayload) -> dict[str, bytes]:
 
 def _event_members(rows: Sequence[Event], checkpoint: Checkpoint) -> dict[str, bytes]:
     note = checkpoint.note.encode("utf-8")
-    paths = inclusion_paths([row.seal.sequence - 1 for row in rows], size=checkpoint.size, leaves=stored_leaves(checkpoint.size))
+    paths = stored_inclusion_paths([row.seal.sequence - 1 for row in rows], size=checkpoint.size)
     members = {f"checkpoints/{checkpoint.size:012d}.note": note}
     lines = []
     for row in rows:

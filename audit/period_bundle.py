@@ -20,7 +20,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from audit.bundle import NotSealedYet, manifest_of, payload_note, signed_envelope, standing_members, trust_document
+from audit.bundle import NotSealedYet, manifest_of, outside_members, payload_note, signed_envelope, standing_members, trust_document
 from audit.bundle_parts import Scope, TableWriter, compose_report, section_members, section_names, tables_document, tables_for
 from audit.keys import chain_id, log_origin, region
 from audit.models import Checkpoint, EventPayload
@@ -206,6 +206,7 @@ def _write_proofs(workshop: Workshop, scope: Scope) -> None:
     for checkpoint in Checkpoint.objects.filter(size__in=[*sizes, scope.checkpoint_size]):
         workshop.write(f"checkpoints/{checkpoint.size:012d}.note", checkpoint.note.encode("utf-8"))
     covering = Checkpoint.objects.get(size=scope.checkpoint_size)
+    workshop.write_all(outside_members([*sizes, scope.checkpoint_size]))
     workshop.write("keys/trust.json", trust_document())
     workshop.write("bundle.json", canonical_bytes(_header(workshop, scope, covering)))
     workshop.finish("proofs")

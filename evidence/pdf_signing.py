@@ -1,7 +1,7 @@
 """The PAdES signature of the report: certifying, nothing may be changed afterwards, and the same report gives the same bytes.
 
-pyHanko would stamp its own clock and a random file id into the file; here both come from the report: the instant it is as of, and
-a digest of the unsigned bytes. It would also declare PDF 2.0, which a PDF/A-3 (1.7) may not be.
+pyHanko would stamp its own clock, its name and a random file id into the file; here the instant is the one that the report is as of, the
+id a digest of the unsigned bytes, and the metadata stays. It would also declare PDF 2.0, which a PDF/A-3 (1.7) may not be.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ class _Writer(IncrementalPdfFileWriter):
 
     def ensure_output_version(self, version: Any) -> None:
         """Leave the version as it is."""
+
+    def _update_meta(self) -> None:
+        """Leave the metadata as the typesetter wrote it; pyHanko would write its own name and clock into it."""
 
     @classmethod
     def _handle_id(cls, prev: Any) -> Any:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import monotonic, sleep
 
 from django.contrib.auth.models import User
 from django.db import transaction
 
 import audit.services
-from audit.bundle import build_bundle
+from audit.bundle import NotSealedYet, build_bundle
+from audit.bundle_parts import Scope
 from audit.events import EvidenceEvent
 from audit.keys import region
 from audit.period_bundle import MadeBundle, Progress, make_period_bundle, plan_period
 from audit.records import Subject
+from audit.sealer_process import request_seal
 from audit.workshop import Workshop
 from evidence.errors import BundleNotReady, PeriodWrong
 from evidence.eyes import visible_subjects
@@ -33,6 +36,7 @@ LEASE = timedelta(minutes=10)
 # How often progress goes to the database.
 PROGRESS_EVERY = timedelta(seconds=2)
 SEAL_WAIT_SECONDS = 15.0
+POLL_SECONDS = 0.2
 WAKE = "bundle_requested"
 
 
@@ -133,12 +137,25 @@ def _make(bundle: Bundle, progress: Progress) -> MadeBundle:
     workshop = Workshop(workshop_of(bundle))
     made = make_period_bundle(
         workshop,
-        lambda: plan_period(since=since, until=until, companies=companies, visible=visible_subjects(bundle.requested_by, companies)),
+        lambda: _planned(since=since, until=until, companies=companies, visible=visible_subjects(bundle.requested_by, companies)),
         output,
         progress=progress,
     )
     workshop.clear()
     return made
+
+
+def _planned(*, since: datetime, until: datetime, companies: frozenset[str], visible: dict[str, frozenset[str]]) -> Scope:
+    """Return the plan of a period, having waited a little for its last events to be sealed and signed."""
+    deadline = monotonic() + SEAL_WAIT_SECONDS
+    while True:
+        try:
+            return plan_period(since=since, until=until, companies=companies, visible=visible)
+        except NotSealedYet:
+            if monotonic() >= deadline:
+                raise
+            request_seal()
+            sleep(POLL_SECONDS)
 
 
 def _progress_of(bundle: Bundle, clock: Callable[[], datetime]) -> Progress:

@@ -17,7 +17,7 @@ from audit.verifier.countersign_verify import Bundle, Findings, Members, check_c
 from evidence import typesetting
 from evidence.pdf_signing import signed_pdf
 from evidence.report import assurance, checks, counts, one_by_one
-from evidence.report.parts import NOT_TESTED, FigureBook, Grid, Rows, Section, cells, link, rows_table, shown
+from evidence.report.parts import NOT_TESTED, Cell, FigureBook, Grid, Rows, Section, cells, link, rows_table, shown
 from evidence.report_key import parse_identity
 from kernel.canonical import canonical_bytes, to_json_text
 from kernel.display import utc
@@ -26,6 +26,8 @@ RowBuilder = Callable[[Scope], Sequence[Rows]]
 
 # Sections of the auditor's desk: their number and their title.
 FOREIGN = {4: "Population and completeness", 5: "Control matrix", 9: "Journal-entry tests"}
+HEADINGS = {"coso": "COSO", "itgc": "ITGC", "gate_sum": "Gate sum", "erp_sum": "ERP sum", "erp": "ERP", "only_erp": "Only ERP"}
+WIDTH_MAX = 42
 ATTACHED_BYTES_MAX = 512 * 1024
 TYPESETTING_SECONDS = 300
 
@@ -124,9 +126,16 @@ def _foreign(scope: Scope, number: int, title: str, book: FigureBook) -> tuple[S
         if rows.rows:
             lines = [cells(row, href=link(table.path, at)) for at, row in enumerate(rows.rows)]
             printed, note = shown(lines, table.path)
-            names = tuple(name.replace("_", " ").capitalize() for name in rows.columns)
-            section.grids.append(Grid("", names, (1,) * len(names), printed, note))
+            names = tuple(HEADINGS.get(name, name.replace("_", " ").capitalize()) for name in rows.columns)
+            section.grids.append(Grid("", names, _widths(names, printed), printed, note))
     return section, tables
+
+
+def _widths(names: Sequence[str], rows: Sequence[Sequence[Cell]]) -> tuple[int, ...]:
+    """Return shares of the page: a column is as wide as its longest text asks for, within reason."""
+    return tuple(
+        max(len(name) + 2, min(WIDTH_MAX, max((len(row[place].text) for row in rows), default=0))) for place, name in enumerate(names)
+    )
 
 
 def _data(scope: Scope, bundle: Bundle, sections: Sequence[Section]) -> dict[str, object]:

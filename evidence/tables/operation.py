@@ -74,7 +74,7 @@ def _attempts(scope: Scope) -> Iterator[Sequence[str]]:
     for piece in in_pieces(selected_events(scope, ["commit:started"])):
         fresh = {decode(Prefix.PROPOSAL, event.proposal): event for event in piece if event.proposal not in seen}
         seen |= {event.proposal for event in fresh.values()}
-        rows = Attempt.objects.filter(commit__proposal_id__in=fresh, started_at__lte=scope.as_of).select_related("commit")
+        rows = Attempt.objects.filter(commit__proposal_id__in=fresh).select_related("commit")
         for row in rows.order_by("commit__proposal_id", "number"):
             event = fresh[row.commit.proposal_id]
             yield texts(
@@ -114,7 +114,7 @@ def _runs(scope: Scope) -> Iterator[Sequence[str]]:
 def _breaks(scope: Scope) -> Iterator[Sequence[str]]:
     rows = Break.objects.select_related("proposal", "first_run", "last_run", "compensation").order_by("opened_at", "pk")
     if scope.proposal:
-        rows = rows.filter(proposal_id=decode(Prefix.PROPOSAL, scope.proposal), opened_at__lte=scope.as_of)
+        rows = rows.filter(proposal_id=decode(Prefix.PROPOSAL, scope.proposal))
     else:
         rows = rows.filter(opened_at__gte=scope.since, opened_at__lt=scope.until)
     for row in rows.iterator(chunk_size=500):

@@ -18,6 +18,7 @@ from audit.keys import verifying_key
 from audit.period_bundle import make_period_bundle, plan_period
 from audit.verifier.countersign_verify import Bundle, Findings, Members, read_archive, verify_path
 from audit.workshop import Workshop
+from kernel.clock import now as clock_now
 from proposals.models import Proposal
 from tests.builders.audit import seal_and_sign
 from tests.builders.commits import Gate, make_gate, run
@@ -36,6 +37,8 @@ class Evidence:
     proposal: Path
     period: Path
     directory: Path
+    # After everything above, before anything a test does.
+    now: datetime
 
 
 @pytest.fixture(scope="package")
@@ -55,7 +58,7 @@ def evidence(django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path
         proposal.write_bytes(build_bundle(large.public_id).archive)
         scope = plan_period(since=SINCE, until=UNTIL, companies=None, visible={})
         make_period_bundle(Workshop(directory / "work"), lambda: scope, period, progress=lambda *_: None)
-        yield Evidence(gate, small, large, waiting, proposal, period, directory)
+        yield Evidence(gate, small, large, waiting, proposal, period, directory, clock_now())
         for alias in ("default", "ledger"):
             transaction.set_rollback(True, using=alias)
 
