@@ -27,6 +27,8 @@ class EvidenceEvent(StrEnum):
     BUNDLE_FAILED = "evidence:bundle_failed"
     BUNDLE_DOWNLOADED = "evidence:bundle_downloaded"
     BUNDLES_VIEWED = "evidence:bundles_viewed"
+    EXPORTED_ACROSS_REGIONS = "evidence:exported_across_regions"
+
 
 
 class RetentionEvent(StrEnum):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 
 import kernel.release
-from config import checkpoint_places
+from config import checkpoint_places, residency
 from config.databases import Process, current_process, database_settings
 from config.paths import CHECKPOINTS, DATA, EVIDENCE, PROJECT
 from config.secret_store import new_checkpoint_signing_key, new_payload_key, new_token_signing_key, secret, secret_file
@@ -306,6 +306,10 @@ AUDIT_WITNESSES = checkpoint_places.witnesses()
 AUDIT_TIMESTAMP_AUTHORITY = checkpoint_places.timestamp_authority()
 AUDIT_CHECKPOINT_SECONDS = number("COUNTERSIGN_CHECKPOINT_SECONDS", 5, low=1, high=5)
 AUDIT_HEARTBEAT_SECONDS = number("COUNTERSIGN_HEARTBEAT_SECONDS", 300, low=10, high=3600)
+# Where data may go (config/residency.py); nothing is refused while no region is named.
+ALLOWED_REGIONS = residency.allowed_regions(os.environ.get("COUNTERSIGN_ALLOWED_REGIONS", ""), REGION)
+ENDPOINT_REGIONS = residency.endpoint_regions(os.environ.get("COUNTERSIGN_ENDPOINT_REGIONS", ""))
+residency.require_regions(residency.configured_endpoints(globals()), allowed=ALLOWED_REGIONS, places=ENDPOINT_REGIONS, own=REGION)
 
 # The page: no third party, no inline script, no inline style -------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {

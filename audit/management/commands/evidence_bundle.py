@@ -10,6 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from audit.bundle import export_bundle
 from audit.queries import newest_committed_proposal
+from audit.records import Subject
+from audit.residency import allow_export
 from kernel.actors import Actor
 from kernel.clock import now
 from kernel.errors import DomainError
@@ -24,6 +26,8 @@ class Command(BaseCommand):
         """Declare the options."""
         parser.add_argument("proposal", nargs="?", default="", help="the proposal's id (prop_…)")
         parser.add_argument("--latest", action="store_true", help="the newest committed proposal")
+        parser.add_argument("--to-region", default="", help="where the file will be kept, if not in the region of the log")
+        parser.add_argument("--reason", default="", help="why it leaves the region of the log")
         parser.add_argument("--output", type=Path, help="file to write (default: countersign-<proposal>.zip)")
         parser.add_argument("--wait", type=float, default=15.0, metavar="SECONDS", help="wait for the events to be sealed (default: 15)")
 
@@ -37,6 +41,14 @@ class Command(BaseCommand):
             if not proposal:
                 raise CommandError("No proposal has been committed yet.")
         try:
+            if options["to_region"]:
+                allow_export(
+                    destination=options["to_region"],
+                    reason=options["reason"],
+                    subject=Subject("bundle", proposal),
+                    actor=Actor.system("evidence_bundle"),
+                    now=now(),
+                )
             bundle = export_bundle(proposal=proposal, actor=Actor.system("evidence_bundle"), now=now(), wait_seconds=options["wait"])
         except DomainError as error:
             raise CommandError(str(error)) from error
