@@ -11,11 +11,15 @@ from config.databases import LEDGER_READER, LEDGER_WRITER, RUNTIME, SEALER, role
 
 # Append-only in PostgreSQL as well as by trigger: the application's role has no right to change these.
 INSERT_ONLY = (
+    "approvals_attachment",
+    "approvals_comment",
     "approvals_decision",
     "approvals_exclusion",
     "approvals_flag",
     "approvals_presentation",
     "approvals_route",
+    "approvals_signature",
+    "approvals_stepup",
     "commits_receipt",
     "commits_relanding",
     "proposals_citation",
