@@ -20,6 +20,7 @@ urlpatterns = [
     path("proposals/<str:proposal_id>/as-shown/<str:digest>/", decision_views.as_shown, name="as_shown"),
     path("second-factor/", decision_views.second_factor, name="second_factor"),
     path("", include("approvals.work.urls")),
+    path("", include("approvals.flags.urls")),
     path("policies/", views.policies, name="policies"),
     path("policies/", include("approvals.matrix.urls")),
     path("", include("approvals.segregation.urls")),

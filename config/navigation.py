@@ -50,6 +50,7 @@ PLACES = (
     Place("Control", "Agents", "identity:agents", "agent", Permission.AGENT_READ),
     Place("Control", "Tools", "identity:tools", "tool", Permission.TOOL_READ),
     Place("Control", "Issuers", "identity:issuers", "people", Permission.ISSUER_TRUST),
+    Place("Control", "Thresholds", "approvals:thresholds", "policy", Permission.POLICY_READ),
     Place("Control", "Business calendars", "approvals:calendars", "clock", Permission.POLICY_READ),
     Place("Operate", "Commits", "commits:list", "commit", Permission.COMMIT_READ),
     Place("Operate", "Connections", "commits:connections", "link", Permission.COMMIT_OPERATE),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
+from django.test import Client
 
 from approvals.flags.errors import OwnThresholds
 from approvals.flags.models import Flag
@@ -177,3 +179,24 @@ def test_a_company_s_own_thresholds_go_before_everybody_s(gate: Gate) -> None:
     found = thresholds_in_force([COMPANY, "AT01"])
     assert found[COMPANY].thresholds.round_from == 10000
     assert found["AT01"].thresholds.round_from == 1
+
+
+def test_controllers_change_thresholds_on_the_console(gate: Gate) -> None:
+    by_cora, by_cem = signed_in(gate.cast.cora), signed_in(gate.cast.cem)
+    page = by_cora.get("/thresholds/").content.decode()
+    assert "version 1 in force" in page
+    form = {"company": COMPANY, "round_from": "50000", "reason": "Ten thousand is usual here", **ANY_DAY}
+    assert by_cora.post("/thresholds/propose/", form).status_code == 303
+    assert "waits for a second person" in by_cora.get("/thresholds/").content.decode()
+    assert by_cora.post("/thresholds/2/activate/", {"company": COMPANY}).status_code == 403
+    assert "Activate version 2" in by_cem.get("/thresholds/").content.decode()
+    assert by_cem.post("/thresholds/2/activate/", {"company": COMPANY}).status_code == 303
+    assert thresholds_in_force([COMPANY])[COMPANY].thresholds.round_from == 50000
+    assert by_cora.post("/thresholds/propose/", form | {"round_from": "lots"}).status_code == 422
+    assert signed_in(gate.cast.alice).post("/thresholds/propose/", form).status_code == 403
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
