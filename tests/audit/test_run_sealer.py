@@ -16,6 +16,7 @@ from audit.models import Checkpoint, Event, Seal
 from audit.sealer_process import SINGLETON_LOCK, Exit, SealerProcess, request_seal
 from audit.verification import verify_chain
 from tests.builders.audit import INSTANT, recorded_many
+from tests.builders.forgery import owner
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -129,3 +130,30 @@ def test_while_one_is_at_work_another_cannot_run_once(running: Running) -> None:
     running.start()
     eventually(lambda: holder() is not None)
     assert SealerProcess().run_once(wait_seconds=0.2) is Exit.NOT_THE_ONE
+
+
+def test_several_processes_find_what_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audit.chain_pass.BLOCK_ROWS", 7)
+    recorded_many(30)
+    SealerProcess().run_once()
+    alone, together = verify_chain(processes=1), verify_chain(processes=2)
+    assert together.holds
+    assert together.as_dict() == alone.as_dict()
+    owner("UPDATE audit_event SET company = 'OTHER' WHERE position IN (3, 20)")
+    alone, together = verify_chain(processes=1), verify_chain(processes=2)
+    assert [problem.code for problem in together.findings.problems] == ["column_edited"] * 2
+    assert together.as_dict() == alone.as_dict()
+
+
+def test_a_signer_without_its_memory_begins_anew_and_says_so(checkpoints: Path) -> None:
+    recorded_many(3)
+    SealerProcess().run_once()
+    (checkpoints / "signer.json").unlink()
+    recorded_many(2)
+    SealerProcess().run_once()
+    assert Event.objects.filter(kind="log:signer_began_anew").count() == 1
+    assert verify_chain().holds
+    (checkpoints / "signer.json").unlink()
+    owner("UPDATE audit_checkpoint SET root = sha256(root) WHERE size = 5")
+    recorded_many(1)
+    assert SealerProcess().run_once() is Exit.ALARM  # the newest checkpoint in the database is not one that this key signed
