@@ -16,7 +16,7 @@ from approvals import services, stepup
 from approvals.errors import StalePage, StalePayload, StepUpRequired
 from approvals.forms import DecisionForm, open_shown, seal_shown
 from approvals.matrix.pages import in_flight_text
-from approvals.models import Policy
+from approvals.models import Decision, Policy
 from approvals.oversight.queries import review_waiting
 from approvals.pages.discussion import discussion_of
 from approvals.pages.inbox import inbox_page
@@ -96,23 +96,12 @@ def decide(request: HttpRequest, proposal_id: str) -> HttpResponse:
         messages.warning(request, "You were signed out before your decision arrived. Nothing was recorded: decide again.")
         return redirect("approvals:proposal", proposal_id)
     form = DecisionForm(request.POST)
-    user, now = person_of(request), clock_now()
     if not form.is_valid():
         return _proposal_page(request, proposal_id, form)
-    shown_at = open_shown(form.cleaned_data["shown_at"], proposal_id=proposal_id, user_id=user.pk)
-    actor = actor_of(request)
+    now = clock_now()
+    shown_at = open_shown(form.cleaned_data["shown_at"], proposal_id=proposal_id, user_id=person_of(request).pk)
     try:
-        made = services.decide(
-            user=user,
-            proposal_id=proposal_id,
-            shown_at=shown_at,
-            actor=actor,
-            authentication=actor.authentication,
-            factors=stepup.factors_of(request),
-            answer=form.answer(),
-            now=now,
-            **form.values(),
-        )
+        made = _decided(request, proposal_id, form, shown_at, now)
     except StepUpRequired:
         return _step_up(request, proposal_id, form, shown_at or now)
     except ValidationFailed as error:
@@ -122,6 +111,21 @@ def decide(request: HttpRequest, proposal_id: str) -> HttpResponse:
         return _stale(request, proposal_id, error)
     said = f"You {DECIDED[made.kind]} this proposal. Your decision is in the audit log."
     return lead_back(request, said, "approvals:proposal", proposal_id)
+
+
+def _decided(request: HttpRequest, proposal_id: str, form: DecisionForm, shown_at: datetime | None, now: datetime) -> Decision:
+    actor = actor_of(request)
+    return services.decide(
+        user=person_of(request),
+        proposal_id=proposal_id,
+        shown_at=shown_at,
+        actor=actor,
+        authentication=actor.authentication,
+        factors=stepup.factors_of(request),
+        answer=form.answer(),
+        now=now,
+        **form.values(),
+    )
 
 
 @require_safe

@@ -13,6 +13,9 @@
   const signed = async (button) => {
     const body = new FormData(form, button);
     const answer = await fetch(form.dataset.sign, { method: "POST", body, headers: { accept: "application/json" } });
+    if (answer.redirected) {
+      throw new Error("You were signed out meanwhile: load the page again.");
+    }
     const begun = await answer.json();
     if (!answer.ok) {
       throw new Error(begun.detail);
