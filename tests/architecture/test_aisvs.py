@@ -16,7 +16,7 @@ REQUIREMENTS = ["9.2.1", "9.2.2", "9.2.3", "9.2.4", "9.2.5", "9.2.6", "9.6.2"]
 
 
 @cache
-def tests_in(path: str) -> frozenset[str]:
+def names_in(path: str) -> frozenset[str]:
     """Return the names of the tests of one file, those in classes too."""
     file = PROJECT / path
     tree = ast.parse(file.read_text(encoding="utf-8")) if file.exists() else ast.Module([], [])
@@ -25,7 +25,7 @@ def tests_in(path: str) -> frozenset[str]:
 
 @pytest.mark.parametrize(("path", "name"), PROMISED, ids=[name for _, name in PROMISED])
 def test_a_promised_test_exists(path: str, name: str) -> None:
-    assert name in tests_in(path)
+    assert name in names_in(path)
 
 
 def test_every_requirement_has_its_wording_and_its_tests() -> None:
