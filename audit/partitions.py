@@ -7,8 +7,10 @@ by id touches one partition. The functions live in migration 0008.
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from uuid import UUID
 
 from django.db import DatabaseError, connection
 
@@ -28,6 +30,12 @@ class Partition:
 
     name: str
     bounds: str
+
+    @property
+    def upper(self) -> UUID | None:
+        """Return the id that its events stay below; None for the one for everything else."""
+        found = re.search(r"TO \('([0-9a-f-]{36})'\)", self.bounds)
+        return UUID(found[1]) if found else None
 
 
 def partitions() -> list[Partition]:
