@@ -6,6 +6,7 @@ names. One example of each kind is tried, so what is found is exact, not sampled
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -72,6 +73,7 @@ def check(rows: Iterable[PolicyRow], currencies: Mapping[str, str], tools: Itera
     findings: list[Finding] = []
     deciding: set[int] = set()
     overlaps: dict[tuple[int, int], list[_Case]] = {}
+    covered: Counter[int] = Counter()
     cases = 0
     is_complete = True
     for tool in dict.fromkeys([*(row.tool for row in ordered), *tools]):
@@ -89,6 +91,7 @@ def check(rows: Iterable[PolicyRow], currencies: Mapping[str, str], tools: Itera
                     break
                 covering = [row for row in relevant if case.covers(row)]
                 people = [row for row in covering if not row.is_automatic]
+                covered.update(row.priority for row in covering)
                 deciding.update(row.priority for row in (covering[:1] + people[:1]))
                 for earlier, later in combinations(covering, 2):
                     if earlier.steps != later.steps or earlier.is_automatic != later.is_automatic:
@@ -106,7 +109,9 @@ def check(rows: Iterable[PolicyRow], currencies: Mapping[str, str], tools: Itera
             for row in ordered
             if row.priority not in deciding
         ]
-    findings += _overlap_findings(overlaps, {row.priority: row for row in ordered}, deciding)
+    # A row that lies within a later one is an exception before a rule: that is what the order is for, and no finding.
+    partly = {pair: cases for pair, cases in overlaps.items() if len(cases) < covered[pair[0]]}
+    findings += _overlap_findings(partly, {row.priority: row for row in ordered}, deciding)
     order = list(Kind)
     return Report(tuple(sorted(findings, key=lambda item: (order.index(item.kind), item.rows))), min(cases, CASES_MAX), is_complete)
 

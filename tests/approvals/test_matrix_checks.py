@@ -75,8 +75,14 @@ class TestChecker:
     def test_a_row_behind_a_wider_one_never_decides(self) -> None:
         wide, narrow = a_row(10, company="DE01"), a_row(20, company="DE01", cost_centre="4100", steps=FINANCE)
         assert found(wide, narrow) == [("unreachable", "Row 20 (Row 20) never decides: rows before it cover everything it covers.")]
-        # The other way round the narrow one decides, and the overlap is said.
-        assert [kind for kind, _ in found(replace(narrow, priority=5), wide)] == ["overlap"]
+        # The other way round it is an exception before a rule: what the order is for.
+        assert found(replace(narrow, priority=5), wide) == []
+
+    def test_rows_that_overlap_in_part_are_named(self) -> None:
+        rows = [a_row(10, company="DE01", up_to_minor=100_00, steps=FINANCE), a_row(20, company="DE01", from_minor=50_00)]
+        ((kind, text),) = found(*rows)
+        assert kind == "overlap"
+        assert "both cover writes in DE01, from 50.00 EUR on, and ask differently: row 10 decides" in text
 
     def test_a_gap_that_only_a_condition_leaves(self) -> None:
         ((kind, text),) = found(a_row(10, company="DE01", flags_forbidden=("J1",)))
