@@ -25,7 +25,7 @@ BATCH = 50
 # One in ten waits; the others were refused, so that the commit engine leaves them alone.
 COPY = """
 INSERT INTO proposals_proposal ({columns})
-SELECT {values} FROM proposals_proposal AS template, generate_series(%(first)s, %(last)s) AS copy (number)
+SELECT {values} FROM proposals_proposal AS template, generate_series(%(first)s::bigint, %(last)s::bigint) AS copy (number)
 WHERE template.id = %(template)s
 """
 KEY = "(lpad(to_hex(1700000000000 + copy.number), 12, '0') || '7000' || '8' || substr(md5(copy.number::text), 1, 15))::uuid"
@@ -40,16 +40,19 @@ OWN = {
 }
 ROUTES = """
 INSERT INTO approvals_route ({columns})
-SELECT {values} FROM approvals_route AS template, generate_series(%(first)s, %(last)s) AS copy (number)
+SELECT {values} FROM approvals_route AS template, generate_series(%(first)s::bigint, %(last)s::bigint) AS copy (number)
 WHERE template.proposal_id = %(template)s
 """
 STEPS = """
-INSERT INTO approvals_routestep (route_id, position, group_id, min_approvals, state, opened_at, satisfied_at)
-SELECT {key}, step.position, step.group_id, step.min_approvals,
-    CASE WHEN copy.number %% 10 = 0 THEN step.state ELSE 'ended' END, step.opened_at, NULL
-FROM approvals_routestep AS step, generate_series(%(first)s, %(last)s) AS copy (number)
-WHERE step.route_id = %(template)s
+INSERT INTO approvals_routestep ({columns})
+SELECT {values} FROM approvals_routestep AS template, generate_series(%(first)s::bigint, %(last)s::bigint) AS copy (number)
+WHERE template.route_id = %(template)s
 """
+OWN_STEP = {
+    "route_id": KEY,
+    "state": "CASE WHEN copy.number %% 10 = 0 THEN template.state ELSE 'ended' END",
+    "satisfied_at": "NULL",
+}
 
 
 def figures(url: str, sizes: list[int]) -> list[Row]:
@@ -159,7 +162,8 @@ def _copy(url: str, template: uuid.UUID, *, first: int, last: int) -> None:
         route = _columns(connection, "approvals_route")
         connection.execute(COPY.format(columns=", ".join(own), values=_values(own, OWN)), values)
         connection.execute(ROUTES.format(columns=", ".join(route), values=_values(route, {"proposal_id": KEY})), values)
-        connection.execute(STEPS.format(key=KEY), values)
+        step = [name for name in _columns(connection, "approvals_routestep") if name != "id"]
+        connection.execute(STEPS.format(columns=", ".join(step), values=_values(step, OWN_STEP)), values)
         for table in ("proposals_proposal", "approvals_route", "approvals_routestep"):
             connection.execute(f"VACUUM (ANALYZE) {table}")
 
