@@ -18,8 +18,8 @@ from audit.records import Subject
 from audit.services import record_denial
 from identity.actors import actor_of
 from identity.events import IdentityEvent
-from identity.models import Role, RoleAssignment
-from identity.queries import roles_of
+from identity.models import Role
+from identity.queries import assignments_of, keep_assignments, roles_of
 from kernel.clock import now as clock_now
 from kernel.errors import PermissionRefused
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 Arguments = ParamSpec("Arguments")
 View = Callable[Concatenate[HttpRequest, Arguments], HttpResponseBase]
+
+
+SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
 class Permission(StrEnum):
@@ -50,6 +53,7 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
     OVERSIGHT_READ = "oversight:read"
     EVIDENCE_EXPORT = "evidence:export"
+    RETENTION_MANAGE = "retention:manage"
     USER_MANAGE = "user:manage"
     TOOL_READ = "tool:read"
 
@@ -65,6 +69,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         Permission.POLICY_EDIT,
         Permission.POLICY_ACTIVATE,
         Permission.ISSUER_TRUST,
+        Permission.RETENTION_MANAGE,
         Permission.RECONCILIATION_READ,
         Permission.AUDIT_READ,
         Permission.OVERSIGHT_READ,
@@ -82,7 +87,8 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     # An auditor reads everything and changes nothing.
     Role.AUDITOR: COMMON | {Permission.RECONCILIATION_READ, Permission.AUDIT_READ, Permission.OVERSIGHT_READ, Permission.EVIDENCE_EXPORT},
     # An administrator manages people and agents, and for that very reason decides on nothing.
-    Role.ADMINISTRATOR: COMMON | {Permission.AGENT_MANAGE, Permission.ISSUER_TRUST, Permission.USER_MANAGE, Permission.AUDIT_READ},
+    Role.ADMINISTRATOR: COMMON
+    | {Permission.AGENT_MANAGE, Permission.ISSUER_TRUST, Permission.USER_MANAGE, Permission.RETENTION_MANAGE, Permission.AUDIT_READ},
 }
 
 
@@ -98,11 +104,7 @@ def has_permission(user: User | AnonymousUser, permission: Permission) -> bool:
 
 def companies_with(user: User | AnonymousUser, permission: Permission) -> frozenset[str]:
     """Return the companies in which one of the person's roles carries the permission: a role counts in its own companies only."""
-    if not user.is_active or user.pk is None:
-        return frozenset()
-    carriers = [role for role, held in ROLE_PERMISSIONS.items() if permission in held]
-    lists = RoleAssignment.objects.in_force().filter(user_id=user.pk, role__in=carriers).values_list("companies", flat=True)
-    return frozenset(company for companies in lists for company in companies)
+    return frozenset(company for role, companies in assignments_of(user) if permission in ROLE_PERMISSIONS[role] for company in companies)
 
 
 def require_permission(user: User | AnonymousUser, permission: Permission) -> None:
@@ -124,6 +126,8 @@ def requires(
     def guard(view: View[Arguments]) -> Callable[Concatenate[HttpRequest, Arguments], HttpResponseBase]:
         @wraps(view)
         def guarded(request: HttpRequest, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponseBase:
+            if request.method in SAFE_METHODS:
+                keep_assignments(request.user)
             try:
                 require_permission(request.user, permission)
             except PermissionRefused as error:

@@ -54,19 +54,34 @@ def live_credentials(agent_id: UUID, now: datetime) -> QuerySet[Credential]:
     return Credential.objects.filter(agent_id=agent_id, revoked_at__isnull=True, not_after__gt=now).order_by("created_at")
 
 
+Assignments = tuple[tuple[Role, tuple[str, ...]], ...]
+KEPT = "_assignments_of_page"
+
+
+def assignments_of(user: User | AnonymousUser) -> Assignments:
+    """Return the person's roles, each with its companies; none for somebody inactive or not signed in, superuser or not. One query."""
+    if not user.is_active or user.pk is None:
+        return ()
+    kept: Assignments | None = vars(user).get(KEPT)
+    if kept is not None:
+        return kept
+    rows = RoleAssignment.objects.in_force().filter(user_id=user.pk).values_list("role", "companies")
+    return tuple((Role(role), tuple(companies)) for role, companies in rows)
+
+
+def keep_assignments(user: User | AnonymousUser) -> None:
+    """What a page asks about the person's roles is asked once while it is made; for pages only, never where something is changed."""
+    vars(user)[KEPT] = assignments_of(user)
+
+
 def roles_of(user: User | AnonymousUser) -> frozenset[Role]:
     """Return the person's roles; none for somebody inactive or not signed in, superuser or not."""
-    if not user.is_active or user.pk is None:
-        return frozenset()
-    return frozenset(Role(role) for role in RoleAssignment.objects.in_force().filter(user_id=user.pk).values_list("role", flat=True))
+    return frozenset(role for role, _ in assignments_of(user))
 
 
 def companies_of(user: User | AnonymousUser) -> frozenset[str]:
     """Return the companies in which the person has any role."""
-    if not user.is_active or user.pk is None:
-        return frozenset()
-    lists = RoleAssignment.objects.in_force().filter(user_id=user.pk).values_list("companies", flat=True)
-    return frozenset(company for companies in lists for company in companies)
+    return frozenset(company for _, companies in assignments_of(user) for company in companies)
 
 
 def companies_as(user: User | AnonymousUser, role: Role) -> frozenset[str]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from kernel.display import Tone
 
-WIDTH, HEIGHT = 640, 150
+WIDTH, HEIGHT = 640, 160
 # Above the bars there is room for the largest number, below them for the first and the last label.
-TOP, BOTTOM, GAP = 20, 22, 4
+TOP, BOTTOM, GAP = 26, 24, 4
 
 
 @dataclass(frozen=True, slots=True)

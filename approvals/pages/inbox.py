@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,6 +36,17 @@ CAPTIONS = {
     View.DONE: "Proposals you decided on, the latest first",
 }
 
+FIELDS = ("company", "tool", "agent", "q", "due", "flagged", "from_amount", "order")
+DUE = (("late", "Late"), ("today", "Today or late"), ("week", "Within a week"))
+FLAGGED = (("flagged", "Wants a look"), ("clear", "Clear"))
+# Views that everybody has, one click each.
+PRESETS = (
+    ("Late", {"due": "late", "order": "due"}),
+    ("Due today", {"due": "today", "order": "due"}),
+    ("Largest first", {"order": "-amount"}),
+    ("Wants a look", {"flagged": "flagged"}),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Tab:
@@ -63,6 +74,14 @@ class Chip:
 
     text: str
     url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A column that the list can be ordered by: where it stands now, and what pressing it asks for."""
+
+    order: str
+    sort: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +127,16 @@ class Inbox:
     step_title: str
     due_title: str
     empty: Empty
+    presets: Sequence[Chip]
+    heads: Mapping[str, Head]
+    poll_url: str
 
 
 def inbox_page(user: User, query: QueryDict, now: datetime) -> Inbox:
     """Return the view that the address asks for; an unknown view is the first."""
     asked = query.get("view", "")
     view = next((item for item in View if item.value == asked), View.MINE)
-    filters = InboxFilters(*(query.get(name, "").strip()[:80] for name in ("company", "tool", "agent", "q")))
+    filters = InboxFilters(*(query.get(name, "").strip()[:80] for name in FIELDS))
     waiting = counts(user, now)
     found = inbox(user, view, filters, page=page_number(query), size=PAGE_SIZE, now=now)
     selects = _selects(user, filters)
@@ -131,7 +153,10 @@ def inbox_page(user: User, query: QueryDict, now: datetime) -> Inbox:
         list=_listed(found, _rows(found, view, user, now), query),
         step_title="You" if view is View.DONE else "Step",
         due_title="Decided" if view is View.DONE else "Due",
-        empty=_empty(view, is_filtered=any((filters.company, filters.tool, filters.agent, filters.q))),
+        empty=_empty(view, is_filtered=filters.is_narrowing),
+        presets=[Chip(text, address_with(query, **changes)) for text, changes in PRESETS],
+        heads=_heads(filters.order, view),
+        poll_url=f"{address_with(query)}&page={found.page}",
     )
 
 
@@ -171,6 +196,8 @@ def _selects(user: User, filters: InboxFilters) -> list[Select]:
         Select("company", "Company", filters.company, companies),
         Select("tool", "Tool", filters.tool, tools),
         Select("agent", "Agent", filters.agent, agents),
+        Select("due", "Due", filters.due, DUE),
+        Select("flagged", "Flags", filters.flagged, FLAGGED),
     ]
 
 
@@ -180,9 +207,22 @@ def _chips(query: QueryDict, filters: InboxFilters, selects: Sequence[Select]) -
         for select in selects
         if select.value
     ]
+    if filters.from_amount:
+        chips.append(Chip(f"Amount from {filters.from_amount}", address_with(query, from_amount="")))
     if filters.q:
         chips.append(Chip(f"Search: {filters.q}", address_with(query, q="")))
     return chips
+
+
+def _heads(order: str, view: View) -> dict[str, Head]:
+    """Return the columns with an order: pressing one that rules already turns it round."""
+    if view is View.DONE:
+        return {}
+    heads = {}
+    for name in ("amount", "agent", "due"):
+        sort = {name: "ascending", f"-{name}": "descending"}.get(order, "none")
+        heads[name] = Head(f"-{name}" if sort == "ascending" or (sort == "none" and name == "amount") else name, sort)
+    return heads
 
 
 def _listed(found: InboxPage, rows: Sequence[Row], query: QueryDict) -> Page[Row]:

@@ -18,8 +18,8 @@ from approvals.models import Decision, Exclusion, Route, RouteStep, StepGroup
 from approvals.policies import Case, Membership
 from approvals.policies import may_decide as judge
 from approvals.states import StepRuleKind, StepState
-from identity.models import Agent, ApprovalGroupMember, Grant, RoleAssignment
-from identity.permissions import ROLE_PERMISSIONS, Permission
+from identity.models import Agent, ApprovalGroupMember, Grant
+from identity.permissions import ROLE_PERMISSIONS, Permission, companies_with
 from identity.policies import agent_standing
 from identity.queries import excluded_people
 from kernel.money import Money
@@ -47,10 +47,7 @@ def deciding_roles() -> list[str]:
 
 def deciding_companies(user: User) -> frozenset[str]:
     """Return the companies in which one of the person's roles lets them decide; being a superuser adds none."""
-    if not user.is_active:
-        return frozenset()
-    held = RoleAssignment.objects.filter(user=user, role__in=deciding_roles()).values_list("companies", flat=True)
-    return frozenset(company for companies in held for company in companies)
+    return companies_with(user, Permission.PROPOSAL_DECIDE)
 
 
 @dataclass(frozen=True, slots=True)

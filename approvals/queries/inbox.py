@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from datetime import datetime
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 
 from django.contrib.auth.models import User
 from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from approvals.flags.models import Flag
 from approvals.models import Decision, RouteStep
 from approvals.queries.turns import Person
 from approvals.states import DecisionKind, StepState
 from gateway.catalogue import get_tool
 from gateway.errors import UnknownTool
 from identity.policies import agent_standing
-from kernel.money import Money
+from kernel.context import current_origin
+from kernel.money import EXPONENTS, Money
 from kernel.verdicts import Denied
 from proposals.models import Citation, Proposal
 from proposals.states import ProposalState
 
 PAGE_SIZE_MAX = 100
+ORDERS = {
+    "due": ("due_by", "pk"),
+    "-due": ("-due_by", "-pk"),
+    "amount": ("amount_minor", "pk"),
+    "-amount": ("-amount_minor", "-pk"),
+    "agent": ("agent__name", "expires_at", "pk"),
+    "-agent": ("-agent__name", "expires_at", "pk"),
+    "new": ("-pk",),
+}
+WORDS_MAX = 8
+AMOUNT = re.compile(r"\d{1,12}(\.\d{1,4})?")
 
 
 class View(StrEnum):
@@ -37,12 +52,25 @@ class View(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InboxFilters:
-    """What narrows the list; empty means all. `q` is looked for in headline, counterparty, reference."""
+    """What narrows and orders the list; empty means all, what is due first at the top.
+
+    `q` is looked for in headline, counterparty, reference; `due` is late, today or week; `flagged` is flagged or clear; `from_amount` is
+    decimal text in each proposal's own currency; `order` is one of ORDERS.
+    """
 
     company: str = ""
     tool: str = ""
     agent: str = ""
     q: str = ""
+    due: str = ""
+    flagged: str = ""
+    from_amount: str = ""
+    order: str = ""
+
+    @property
+    def is_narrowing(self) -> bool:
+        """Return whether the list is less than the whole view."""
+        return bool(self.company or self.tool or self.agent or self.q or self.due or self.flagged or self.from_amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,38 +142,55 @@ def inbox(user: User, view: str, filters: InboxFilters | None = None, *, now: da
 
     An unknown view is `mine`; a page beyond the last is the last.
     """
-    size = max(1, min(size, PAGE_SIZE_MAX))
-    person = Person(user, now)
+    size, wanted = max(1, min(size, PAGE_SIZE_MAX)), filters or InboxFilters()
+    look = _look(user, now)
     chosen = next((known for known in View if known.value == view), View.MINE)
-    found = _filtered(_of_view(person, chosen, now), filters or InboxFilters())
-    total = found.count()
+    found = _filtered(_of_view(look.person, chosen, now), wanted, now)
+    total = found.count() if wanted.is_narrowing else look.count(chosen)
     pages = max(1, math.ceil(total / size))
     page = max(1, min(page, pages))
-    listed = _with_columns(found, user)
-    if chosen is View.DONE:
-        listed = listed.order_by("-my_decision_at", "-pk")
-    else:
-        # One step of a route is open: its index gives what is due first without looking at everything.
-        listed = listed.filter(route__steps__state=StepState.OPEN).order_by(F("route__steps__due_at").asc(nulls_last=True), "pk")
-    chunk = listed[(page - 1) * size : page * size]
-    return InboxPage(rows=tuple(_row(item, now) for item in chunk), total=total, page=page, pages=pages)
+    usual = ("-my_decision_at", "-pk") if chosen is View.DONE else ("expires_at", "pk")
+    ordered = _with_columns(found, user).order_by(*ORDERS.get(wanted.order, usual))
+    rows = tuple(_row(item, now) for item in ordered[(page - 1) * size : page * size])
+    return InboxPage(rows=rows, total=total, page=page, pages=pages)
 
 
 def badge(user: User, now: datetime) -> int:
     """Return how many proposals the person can act on now, by their own right or by somebody else's."""
-    person = Person(user, now)
-    return sum(_of_view(person, view, now).count() for view in ((View.MINE, View.DELEGATED) if person.held else (View.MINE,)))
+    look = _look(user, now)
+    return look.count(View.MINE) + look.count(View.DELEGATED)
 
 
 def counts(user: User, now: datetime) -> Counts:
     """Return the numbers beside the tabs."""
-    person = Person(user, now)
-    return Counts(
-        mine=_of_view(person, View.MINE, now).count(),
-        group=_of_view(person, View.GROUP, now).count(),
-        waiting=_of_view(person, View.WAITING, now).count(),
-        delegated=_of_view(person, View.DELEGATED, now).count() if person.held else 0,
-    )
+    look = _look(user, now)
+    return Counts(*(look.count(view) for view in (View.MINE, View.GROUP, View.WAITING, View.DELEGATED)))
+
+
+@dataclass(slots=True)
+class _Look:
+    """What one person may see, and how much of it was counted already."""
+
+    person: Person
+    request_id: str
+    counted: dict[View, int] = field(default_factory=dict)
+
+    def count(self, view: View) -> int:
+        """Return how many proposals the view has without filters."""
+        if view not in self.counted:
+            is_empty = view is View.DELEGATED and not self.person.held
+            self.counted[view] = 0 if is_empty else _of_view(self.person, view, self.person.now).count()
+        return self.counted[view]
+
+
+def _look(user: User, now: datetime) -> _Look:
+    """Return what the person may see: within one request the badge, the tabs and the list share it, outside it is looked up anew."""
+    request_id = current_origin().request_id
+    kept = vars(user).get("_look")
+    if isinstance(kept, _Look) and request_id and kept.request_id == request_id:
+        return kept
+    look = vars(user)["_look"] = _Look(Person(user, now), request_id)
+    return look
 
 
 def _of_view(person: Person, view: View, now: datetime) -> QuerySet[Proposal]:
@@ -162,18 +207,47 @@ def _of_view(person: Person, view: View, now: datetime) -> QuerySet[Proposal]:
     return pending.filter(person.involved()).exclude(person.mine())
 
 
-def _filtered(found: QuerySet[Proposal], filters: InboxFilters) -> QuerySet[Proposal]:
+def _filtered(found: QuerySet[Proposal], filters: InboxFilters, now: datetime) -> QuerySet[Proposal]:
     if filters.company:
         found = found.filter(company=filters.company)
     if filters.tool:
         found = found.filter(tool=filters.tool)
     if filters.agent:
         found = found.filter(agent__name=filters.agent)
-    for word in filters.q.split()[:8]:
+    until = {"late": now, "today": _end_of_day(now), "week": _end_of_day(now) + timedelta(days=6)}.get(filters.due)
+    if until is not None:
+        overdue = RouteStep.objects.filter(route=OuterRef("pk"), state=StepState.OPEN, due_at__lte=until)
+        found = found.filter(Q(expires_at__lte=until) | Exists(overdue))
+    if filters.flagged:
+        # Whatever wants a look: a rule that struck, a warning of the tool, a fact that drifted.
+        wants_look = Exists(Flag.objects.filter(proposal=OuterRef("pk"))) | ~Q(facts__warnings=[]) | Q(facts__has_key="drift")
+        found = found.filter(wants_look if filters.flagged == "flagged" else ~Q(wants_look))
+    if (amount := _amount(filters.from_amount)) is not None:
+        found = found.filter(_at_least(amount))
+    for word in filters.q.split()[:WORDS_MAX]:
         found = found.filter(
             Q(headline__icontains=word) | Q(counterparty__iexact=word) | Q(counterparty_name__icontains=word) | Q(reference__icontains=word)
         )
     return found
+
+
+def _end_of_day(now: datetime) -> datetime:
+    return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+
+
+def _at_least(amount: Decimal) -> Q:
+    """Return the condition on proposals of at least so much, each in its own currency."""
+    condition = ~Q(currency__in=EXPONENTS) & Q(amount_minor__gte=math.ceil(amount * 100))
+    for digits in set(EXPONENTS.values()):
+        currencies = [code for code, places in EXPONENTS.items() if places == digits]
+        condition |= Q(currency__in=currencies, amount_minor__gte=math.ceil(amount * 10**digits))
+    return condition
+
+
+def _amount(text: str) -> Decimal | None:
+    """Return what was typed as an amount; None for anything else."""
+    found = AMOUNT.fullmatch(text.replace(",", "").strip())
+    return Decimal(found.group()) if found else None
 
 
 def _with_columns(found: QuerySet[Proposal], user: User) -> QuerySet[Proposal]:
@@ -187,6 +261,7 @@ def _with_columns(found: QuerySet[Proposal], user: User) -> QuerySet[Proposal]:
             step_position=Subquery(open_steps.values("position")[:1]),
             step_group=Subquery(open_steps.values("group__title")[:1]),
             step_due_at=Subquery(open_steps.values("due_at")[:1]),
+            due_by=Coalesce(F("step_due_at"), F("expires_at")),
             step_min_approvals=Subquery(open_steps.values("min_approvals")[:1]),
             step_count=_counted(RouteStep.objects.filter(route=OuterRef("pk")), "route"),
             approval_count=_counted(approvals, "proposal"),

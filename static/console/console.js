@@ -95,17 +95,33 @@
     }
   });
 
-  /* What a swap replaces keeps the focus: htmx does so for elements with an id, this for the links of rows. */
+  /* A list that refreshes itself keeps what is focused and what is picked, and says aloud when its title changed. */
   let focused = "";
+  let picked = [];
+  let title = "";
   document.addEventListener("htmx:beforeSwap", (event) => {
     const active = document.activeElement;
     focused = event.detail.target.contains(active) && active.matches("a[href]") ? active.getAttribute("href") : "";
+    picked = [...event.detail.target.querySelectorAll("[data-select]:checked")].map((box) => box.id);
+    title = document.getElementById("inbox-title")?.textContent ?? "";
   });
   document.addEventListener("htmx:afterSettle", () => {
     if (focused && document.activeElement === document.body) {
       document.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
     }
+    picked.forEach((id) => {
+      const box = document.getElementById(id);
+      if (box) {
+        box.checked = true;
+      }
+    });
+    const now = document.getElementById("inbox-title")?.textContent ?? "";
+    if (title && now !== title) {
+      document.getElementById("status").textContent = now;
+    }
     focused = "";
+    picked = [];
+    title = "";
   });
 
   /* A decision is sent once: the second press of an impatient finger finds the buttons off. */

@@ -82,8 +82,9 @@ class Watched:
         """Keep a screenshot under test-artifacts/; a machine too busy to draw one loses the picture, not the test."""
         ARTIFACTS.mkdir(exist_ok=True)
         with suppress(PlaywrightTimeout):
-            picture = {"path": str(ARTIFACTS / f"{name}.png"), "full_page": is_full, "scale": "css", "caret": "initial"}
-            self.page.screenshot(**picture, timeout=15_000)  # type: ignore[arg-type]
+            # JPEG takes less than half the time of PNG.
+            path = str(ARTIFACTS / f"{name}.jpg")
+            self.page.screenshot(path=path, type="jpeg", quality=75, full_page=is_full, scale="css", caret="initial", timeout=15_000)
 
 
 @pytest.fixture

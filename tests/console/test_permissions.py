@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from approvals.models import Policy
 from identity.models import Agent, Role
 from identity.permissions import Permission
+from identity.preferences.models import SavedView
 from tests.builders.console import Installation
 from tests.builders.identity import make_user
 
@@ -84,15 +86,19 @@ DOORS: dict[str, Permission] = {
     "audit:event": P.AUDIT_READ,
     "audit:proposal": P.AUDIT_READ,
     "audit:bundle": P.EVIDENCE_EXPORT,
+    "evidence:bundles": P.EVIDENCE_EXPORT,
+    "evidence:request_period": P.EVIDENCE_EXPORT,
+    "evidence:download": P.EVIDENCE_EXPORT,
     "audit:inclusion": P.EVIDENCE_EXPORT,
 }
+# What each person's day begins with, and what comes first in their navigation.
 HOMES = {
-    "maria": "/inbox/",
-    "petra": "/policies/",
-    "tomas": "/agents/",
-    "ines": "/commits/",
-    "samuel": "/audit/",
-    "adele": "/agents/",
+    "maria": ("wait for you", "Work"),
+    "ruth": ("is active", "Control"),
+    "tomas": ("agents of yours are suspended", "Control"),
+    "ines": ("commits with an unknown outcome", "Operate"),
+    "samuel": ("chain", "Audit"),
+    "adele": ("people without a role", "Administer"),
 }
 
 
@@ -140,9 +146,11 @@ def test_an_outsider_sees_nothing(installation: Installation) -> None:
         assert agent.name not in body, path
 
 
-def test_each_role_begins_at_its_own_page(installation: Installation) -> None:
-    for person, home in HOMES.items():
-        assert installation.client(person).get("/")["Location"] == home
+def test_each_role_begins_with_what_needs_it(installation: Installation) -> None:
+    for person, (words, group) in HOMES.items():
+        body = installation.client(person).get("/").content.decode()
+        assert words in body, person
+        assert re.findall(r'<h2 id="navigation-\d+">([^<]+)</h2>', body)[0] == group, person
 
 
 def test_somebody_without_a_role_reads_what_to_do() -> None:
@@ -152,6 +160,56 @@ def test_somebody_without_a_role_reads_what_to_do() -> None:
     answer = client.get("/")
     assert answer.status_code == 403
     assert "An administrator gives roles" in answer.content.decode()
+
+
+def test_a_view_is_kept_for_its_person_alone(installation: Installation) -> None:
+    maria, jonas = installation.client("maria"), installation.client("jonas")
+    kept = {"path": "/inbox/", "query": "view=mine&due=late&q=&page=3", "title": "  Late   ones "}
+    assert maria.post("/views/save/", kept)["Location"] == "/inbox/?view=mine&due=late"
+    (view,) = SavedView.objects.all()
+    assert (view.user.username, view.title) == ("maria", "Late ones")
+    assert "Late ones" in maria.get("/inbox/").content.decode()
+    assert "Late ones" not in maria.get("/proposals/").content.decode()
+    assert "Late ones" not in jonas.get("/inbox/").content.decode()
+    jonas.post(f"/views/{view.pk}/remove/")
+    assert SavedView.objects.count() == 1
+    maria.post("/views/save/", kept | {"query": "due=today"})
+    assert [one.query for one in SavedView.objects.all()] == ["due=today"]
+    maria.post(f"/views/{view.pk}/remove/", {"next": "https://elsewhere.example/"})
+    assert not SavedView.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("title", ""), ("title", "x" * 41), ("path", "//elsewhere.example/"), ("query", f"q={'x' * 600}")]
+)
+def test_a_view_that_cannot_be_kept(installation: Installation, field: str, value: str) -> None:
+    client = installation.client("maria")
+    sent = {"path": "/inbox/", "query": "due=late", "title": "Late"} | {field: value}
+    assert client.post("/views/save/", sent)["Location"].startswith("/")
+    assert SavedView.objects.filter(path="//elsewhere.example/").count() == 0
+    assert SavedView.objects.count() == (1 if field == "path" else 0)
+
+
+def test_the_palette_finds_pages_ids_and_words(installation: Installation) -> None:
+    client, proposal = installation.client("maria"), installation.proposal()
+    fragment = client.get("/search/", {"q": "hub"}, headers={"HX-Request": "true", "HX-Target": "palette-results"}).content.decode()
+    assert proposal.headline in fragment
+    assert "<html" not in fragment
+    assert f"/proposals/{proposal.public_id}/" in client.get("/search/", {"q": proposal.public_id}).content.decode()
+    assert "/audit/" not in client.get("/search/").content.decode()
+    assert "Nothing is called" in client.get("/search/", {"q": "zzzz"}).content.decode()
+    charlie = Client()
+    charlie.force_login(make_user("charlie", list(Role), ["FR01"]), backend="django.contrib.auth.backends.ModelBackend")
+    assert proposal.headline not in charlie.get("/search/", {"q": "hub"}).content.decode()
+
+
+def test_shortcuts_can_be_switched_off(installation: Installation) -> None:
+    client = installation.client("maria")
+    assert "data-shortcuts" not in client.get("/inbox/").content.decode()
+    client.post("/shortcuts/", {"shortcuts": "off"})
+    assert 'data-shortcuts="off"' in client.get("/inbox/").content.decode()
+    client.post("/shortcuts/", {"shortcuts": "on"})
+    assert "data-shortcuts" not in client.get("/inbox/").content.decode()
 
 
 def test_the_theme_leads_back_to_this_installation_only(installation: Installation) -> None:
@@ -170,8 +228,8 @@ def test_a_policy_page_shows_every_row(installation: Installation) -> None:
         assert row.title in body
 
 
-def test_the_inbox_stays_within_forty_statements(installation: Installation, django_assert_max_num_queries: Any) -> None:
+def test_the_inbox_stays_within_sixteen_statements(installation: Installation, django_assert_max_num_queries: Any) -> None:
     client = installation.client("maria")
     client.get("/inbox/")
-    with django_assert_max_num_queries(40):
+    with django_assert_max_num_queries(16):
         assert client.get("/inbox/").content.count(b"data-row") == 7

@@ -20,7 +20,12 @@ GROUPS = ("admin:", "account_", "mfa_")
 
 TABLE = """
 # address                        nobody agent approver controller agent_owner operator auditor administrator outsider
-home                        GET  login  login 302      302        302         302      302     302           302
+home                        GET  login  login 200      200        200         200      200     200           200
+search                      GET  login  login 200      200        200         200      200     200           200
+help                        GET  login  login 200      200        200         200      200     200           200
+shortcuts                   POST login  login 303      303        303         303      303     303           303
+save_view                   POST login  login 303      303        303         303      303     303           303
+remove_view                 POST login  login 303      303        303         303      303     303           303
 theme                       POST 303    303   303      303        303         303      303     303           303
 health                      GET  200    200   200      200        200         200      200     200           200
 health_of_log               GET  503    503   503      503        503         503      503     503           503
@@ -176,6 +181,23 @@ reconciliation:recommit     POST login  login 403      403        403         40
 reconciliation:take         POST login  login 403      403        403         303      403     403           404
 reconciliation:release      POST login  login 403      403        403         303      403     403           404
 reconciliation:export       POST login  login 403      200        403         200      200     403           200
+approvals:thresholds        GET  login  login 200      200        200         200      200     200           200
+approvals:propose_thresholds POST login  login 403      422        403         403      403     403           422
+approvals:activate_thresholds POST login  login 403      404        403         403      403     403           404
+desk:home                   GET  login  login 403      200        403         403      200     200           200
+desk:search                 GET  login  login 403      200        403         403      200     200           200
+desk:tie_out                GET  login  login 403      200        403         403      200     200           200
+desk:controls               GET  login  login 403      200        403         403      200     200           200
+desk:export_controls        POST login  login 403      200        403         403      200     403           200
+desk:access                 GET  login  login 403      200        403         403      200     200           200
+desk:rule_runs              GET  login  login 403      200        403         403      200     200           200
+desk:run_rules              POST login  login 403      303        403         403      303     403           303
+desk:rule_run               GET  login  login 403      200        403         403      200     200           404
+desk:export_hits            POST login  login 403      200        403         403      200     403           404
+desk:samples                GET  login  login 403      200        403         403      200     200           200
+desk:draw                   POST login  login 403      422        403         403      422     403           422
+desk:sample                 GET  login  login 403      200        403         403      200     200           404
+desk:export_sample          POST login  login 403      200        403         403      200     403           404
 audit:log                   GET  login  login 403      200        403         403      200     200           200
 audit:event                 GET  login  login 403      200        403         403      200     200           404
 audit:proposal              GET  login  login 403      200        403         403      200     200           404

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,9 +19,13 @@ from audit.models import Event
 from evidence.models import Bundle
 from identity.events import IdentityEvent
 from identity.models import Role
+from kernel.actors import Actor
 from kernel.canonical import to_json_text
 from kernel.clock import now as clock_now
-from kernel.ids import Prefix, encode
+from kernel.ids import Prefix, encode, new_id
+from reconciliation.assurance.rule_runs import request_rule_run
+from reconciliation.assurance.samples import draw_sample
+from reconciliation.assurance.scope import Scope
 from reconciliation.models import Run
 from tests.builders import console, federation, identity
 from tests.builders.proposals import a_key
@@ -113,10 +118,12 @@ def a_scene(world: World) -> Scene:
     one_break = {"break_id": found.public_id}
     ruth, here = world.person("ruth"), {"companies": [COMPANY], "region": "unspecified"}
     world_bundle = Bundle.objects.create(kind="proposal", proposal=committed.public_id, requested_by=ruth, requested_at=clock_now(), **here)
+    desk = the_desk(world)
     event = {"event_id": encode(Prefix.EVENT, Event.objects.filter(proposal=committed.public_id)[0].event_id)}
     return Scene(
         world,
         arguments={
+            "remove_view": {"view_id": str(new_id())},
             "oauth_named_resource_metadata": {"resource": "mcp"},
             "proposals:tool": {"name": ORDER},
             "proposals:tool-read": {"name": READ},
@@ -152,6 +159,9 @@ def a_scene(world: World) -> Scene:
             **{f"commits:{name}": {"name": "embedded"} for name in ("connection", "switch_fault")},
             "reconciliation:run": {"run_id": Run.objects.get().public_id},
             **{f"reconciliation:{name}": one_break for name in BREAK_DOORS},
+            **{f"desk:{name}": desk["run"] for name in ("rule_run", "export_hits")},
+            **{f"desk:{name}": desk["sample"] for name in ("sample", "export_sample")},
+            "approvals:activate_thresholds": {"version": "1"},
             "audit:event": event,
             "audit:proposal": in_committed,
             "audit:bundle": in_committed,
@@ -160,12 +170,22 @@ def a_scene(world: World) -> Scene:
         },
         bodies={
             "theme": {"theme": "dark"},
+            "save_view": {"path": "/inbox/", "query": "due=late", "title": "Late"},
             "proposals:tool-read": {"company": COMPANY, "arguments": BUDGET},
             "proposals:proposals": a_body(),
             "proposals:proposal-batch": {"items": [a_body() | {"idempotency_key": a_key()}]},
             "reconciliation:run_now": {"company": COMPANY},
         },
     )
+
+
+def the_desk(world: World) -> dict[str, dict[str, str]]:
+    """Return a run of the rules and a sample, asked for by a controller."""
+    ruth, now = world.person("ruth"), clock_now()
+    scope = Scope(now - timedelta(days=1), now + timedelta(minutes=1), (COMPANY,))
+    run = request_rule_run(scope=scope, user=ruth, actor=Actor.human(ruth.pk), now=now)
+    sample = draw_sample(scope=scope, method="random", size=1, purpose="Doors", user=ruth, actor=Actor.human(ruth.pk), now=now)
+    return {"run": {"run_id": run.public_id}, "sample": {"sample_id": sample.public_id}}
 
 
 BREAK_DOORS = ("break", "explain", "write_off", "second", "decline", "take", "release", "recommit", "compensate")
