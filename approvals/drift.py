@@ -14,7 +14,8 @@ from django.db.models import Model
 import audit.services
 from approvals.events import GateEvent
 from approvals.gate import ROUTER, gate_facts
-from approvals.models import Exclusion, Route, RouteStep, StepGroup
+from approvals.matrix.models import StepGroup
+from approvals.models import Exclusion, Route, RouteStep
 from approvals.policies import EXCLUSION_LABELS
 from approvals.queries.authority import Excluded
 from approvals.routing import ROUTE_PURPOSE

@@ -157,7 +157,8 @@ def _notes(proposal: Proposal, route: Route) -> list[dict[str, str]]:
         if conversion:
             notes.append({"code": "exchange_rate", "text": _conversion_text(conversion)})
         if conversion is None or conversion["base_minor"] != route.routed_minor:
-            notes.append({"code": "rolling_sum", "text": f"Routed as {route.routed(proposal)}: the rolling sum counts, not the single amount."})
+            text = f"Routed as {route.routed(proposal)}: the rolling sum counts, not the single amount."
+            notes.append({"code": "rolling_sum", "text": text})
     return notes
 
 

@@ -76,7 +76,7 @@ def save_row(*, policy_id: uuid.UUID, row_id: int | None, draft: RowDraft, seen:
 
     def change(policy: Policy) -> dict[str, object]:
         former = _same_row(policy, row_id, seen) if row_id is not None else None
-        others = policy.rows.exclude(pk=row_id)
+        others = policy.rows.exclude(pk=former.pk) if former is not None else policy.rows.all()
         errors = [FieldError(item.path.removeprefix("/rows/0"), item.message, item.acceptable) for item in row_errors([draft])]
         if others.filter(priority=draft.priority).exists():
             errors.append(FieldError("/priority", f"{draft.priority} is taken by another row", "a number of its own"))

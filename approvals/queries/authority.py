@@ -14,7 +14,8 @@ from django.db.models import Q
 from approvals.delegation.models import Delegation
 from approvals.delegation.policies import Delegator, may_decide_for
 from approvals.delegation.queries import bounds_of, held_for
-from approvals.models import Decision, Exclusion, Route, RouteStep, StepGroup
+from approvals.matrix.models import StepGroup
+from approvals.models import Decision, Exclusion, Route, RouteStep
 from approvals.policies import Case, Membership
 from approvals.policies import may_decide as judge
 from approvals.states import StepRuleKind, StepState

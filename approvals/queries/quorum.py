@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from approvals.models import Decision, RouteStep, StepGroup
+from approvals.matrix.models import StepGroup
+from approvals.models import Decision, RouteStep
 from approvals.routing import StepNeed, unsatisfiable_step
 from approvals.states import DecisionKind, StepRuleKind
 from identity.models import ApprovalGroupMember

@@ -18,7 +18,8 @@ from approvals.errors import OwnPolicy, PolicyChanged, StepUpRequired
 from approvals.events import PolicyEvent
 from approvals.gate import row_text
 from approvals.matrix.flaws import flaws
-from approvals.models import Policy, PolicyEditor, PolicyRow
+from approvals.matrix.models import PolicyEditor
+from approvals.models import Policy, PolicyRow
 from approvals.routing import StepRule
 from approvals.services.step_up import require_factor
 from approvals.states import POLICY_TRANSITIONS, PolicyState, RollingKey

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from approvals.matrix import editing
 from approvals.matrix.models import CompanyCurrency, ExchangeRate
@@ -75,6 +76,6 @@ def pages(installation: Installation) -> Iterator[Stop]:
 def a_draft(installation: Installation, active: Policy, title: str) -> Policy:
     """Return a draft by Petra that differs from the active version by one row more."""
     petra = installation.person("petra")
-    by = {"user": petra, "actor": Actor.human(petra.pk), "now": clock_now()}
+    by: dict[str, Any] = {"user": petra, "actor": Actor.human(petra.pk), "now": clock_now()}
     draft = editing.start_draft(title=title, copy_of=active, **by)
     return editing.save_row(policy_id=draft.pk, row_id=None, draft=DEMANDING, seen="", **by)
