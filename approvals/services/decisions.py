@@ -24,6 +24,7 @@ from approvals.errors import (
 from approvals.events import ApprovalEvent
 from approvals.gate import gate_facts
 from approvals.models import Decision, Opening, Presentation, Route, RouteStep
+from approvals.oversight.queries import evidence_opened
 from approvals.queries.authority import Excluded, standing_of
 from approvals.queries.quorum import is_satisfied
 from approvals.services import signing
@@ -279,6 +280,7 @@ def _record(decision: Decision, sitting: _Sitting) -> None:
             "payload_digest": decision.payload_digest,
             "presentation_digest": decision.presentation.digest,
             "page_digest": decision.presentation.page_digest,
+            "evidence_opened": evidence_opened(decision.user, sitting.proposal),
             **_on_whose_right(decision),
             **({"set_digest": sitting.submitted.set_digest} if sitting.submitted.set_digest else {}),
             **({"second_factor": decision.second_factor} if decision.second_factor else {}),

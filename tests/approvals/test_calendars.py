@@ -66,6 +66,8 @@ def test_a_step_is_due_by_its_companys_calendar(cast: Cast) -> None:
     assert list(steps) == [(None, None)]
     decided_by(cast.alice, order)
     ((opened_at, due_at),) = steps.all()
+    assert opened_at is not None
+    assert due_at is not None
     assert opened_at < due_at <= order.expires_at
 
 

@@ -20,6 +20,7 @@ from audit.models import Event
 from kernel.canonical import parse_json
 from kernel.clock import now as clock_now
 from kernel.errors import DomainError, NotVisible, StateConflict, ValidationFailed
+from proposals.models import Citation, ReadReceipt
 from proposals.states import ProposalState
 from tests.builders.approvals import Cast, an_order, approved, decided, decided_by, opened
 from tests.builders.identity import actor
@@ -137,6 +138,24 @@ def test_signs_need_numbers_and_name_their_thresholds() -> None:
     assert signs_of(stamping)[0].text == "40 % decided in less than 10 s (sign from 25 %)"
     assert signs_of(Habits(1, 19, 19, 0, 19, 19, 1, 19, 0, 19)) == []
     assert (percent(1, 3), percent(2, 3), percent(1, 200), percent(0, 0)) == ("33 %", "67 %", "1 %", "–")
+
+
+def test_the_data_that_was_opened_stands_in_the_decisions_event(cast: Cast) -> None:
+    order = an_order(cast)
+    read = ReadReceipt.objects.create(
+        agent=cast.agent, tool="check_budget", tool_version=1, company="DE01", arguments={}, as_of=clock_now(),
+        result_bytes=b"{}", result_digest="sha256:" + "0" * 64,
+    )  # fmt: skip
+    Citation.objects.create(proposal=order, read=read, position=1)
+    for _ in range(2):
+        services.open_evidence(user=cast.alice, proposal_id=order.public_id, read_id=read.pk, actor=actor(cast.alice), now=clock_now())
+    decided_by(cast.alice, order)
+    record = parse_json(bytes(Event.objects.get(proposal=order.public_id, kind="approval:decided").bytes))
+    assert isinstance(record, dict)
+    assert record["human"]["evidence_opened"] == [read.public_id]
+    assert Event.objects.filter(proposal=order.public_id, kind="read:opened").count() == 1
+    (found,) = habits(since=clock_now() - timedelta(days=1), until=clock_now() + timedelta(days=1), companies=["DE01"])
+    assert (found.with_evidence, found.evidence_opened) == (1, 1)
 
 
 def test_a_read_that_the_proposal_does_not_cite_is_not_there(cast: Cast) -> None:

@@ -29,16 +29,16 @@ def pages(installation: Installation) -> Iterator[Stop]:
     """Yield them with something on each."""
     _delegation(installation)
     _mails(installation)
-    yield "maria", "/delegations/", "delegations"
-    yield "maria", "/calendars/", "calendars"
-    yield "ruth", "/calendars/DE01/", "calendar"
-    yield "maria", "/notifications/", "notifications"
-    yield "ines", "/mails/", "mail-log"
-    yield "maria", f"/bulk/{_bulk(installation).public_id}/", "bulk"
-    yield "ruth", "/oversight/", "oversight"
+    yield "maria", "/delegations/", "work-delegations"
+    yield "maria", "/calendars/", "work-calendars"
+    yield "ruth", "/calendars/DE01/", "work-calendar"
+    yield "maria", "/notifications/", "work-notifications"
+    yield "ines", "/mails/", "work-mail-log"
+    yield "maria", f"/bulk/{_bulk(installation).public_id}/", "work-bulk"
+    yield "ruth", "/oversight/", "work-oversight"
     review = _review(installation)
-    yield review.reviewer.username, "/reviews/", "second-reviews"  # type: ignore[union-attr]
-    yield review.reviewer.username, f"/reviews/{review.public_id}/", "second-review"  # type: ignore[union-attr]
+    yield review.reviewer.username, "/reviews/", "work-second-reviews"  # type: ignore[union-attr]
+    yield review.reviewer.username, f"/reviews/{review.public_id}/", "work-second-review"  # type: ignore[union-attr]
 
 
 def _delegation(installation: Installation) -> None:
