@@ -111,7 +111,10 @@ class Run:
 
     def row(self, name: str) -> Row:
         """Return a row that was measured before; raises LookupError."""
-        return next(iter(row for row in self.rows if row.name == name))
+        found = next((row for row in self.rows if row.name == name), None)
+        if found is None:
+            raise LookupError(f"{name} stands beside it and was not measured: name its part as well.")
+        return found
 
 
 def _over_http(run: Run, client: AgentClient, tpcb: Row) -> None:
