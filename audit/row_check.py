@@ -51,7 +51,7 @@ def _refuse(literal: str) -> Any:
 
 
 # Without a hook for objects it runs in C. That no key stands twice in an object shows when they are counted.
-_scan = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse).scan_once
+_scan = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse).raw_decode
 
 
 def _key_count(value: dict[str, Any]) -> int:
@@ -121,7 +121,7 @@ class Checker:
             return None
         try:
             text = stored.decode("utf-8")
-            record, end = _scan(text, 0)
+            record, end = _scan(text)
             # A quote before a colon ends a key, unless it is escaped within text.
             if end != len(text) or _key_count(record) != stored.count(b'":') - stored.count(b'\\":'):
                 return None
@@ -133,7 +133,7 @@ class Checker:
             )  # fmt: skip
             if record["schema"] != EVENT_SCHEMA or record["chain_id"] != self.chain_id:
                 return None
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, StopIteration):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
         if said != tuple(columns[:12]) or event_id != encode_number(EVENT_PREFIX, int.from_bytes(key, "big")):
             return None

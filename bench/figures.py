@@ -30,6 +30,7 @@ CLIENTS = 8
 BATCH = 50
 POSTING_BATCHES = 40
 WAIT_SECONDS = 300
+BURST = 50_000
 IDLE_SECONDS = 0.3
 
 
@@ -213,18 +214,51 @@ def idle_latency(client: AgentClient, count: int) -> Row:
 
 
 def chain_verification() -> list[Row]:
-    """Return how fast the whole chain verifies beside bare SHA-256 over the same bytes."""
+    """Return how fast a burst is sealed and the chain verified, beside COPY of its rows to nowhere and bare SHA-256 over its bytes."""
     from audit.models import Event
     from audit.verification import verify_chain
 
+    sealed_rate = _sealing()
     stored = [bytes(item) for item in Event.objects.values_list("bytes", flat=True).iterator()]
     started = time.perf_counter()
     for item in stored:
         hashlib.sha256(item).digest()
     bare = Row.plain("bare_sha256", len(stored) / (time.perf_counter() - started), "events/s")
+    copied = Row.plain("copy_of_the_chain", len(stored) / _copied_seconds(), "events/s")
     started = time.perf_counter()
-    verification = verify_chain()
-    seconds = time.perf_counter() - started
+    verification = verify_chain(processes=os.cpu_count() or 1)
+    rate = len(stored) / (time.perf_counter() - started)
     if not verification.holds:
         raise SystemExit("The chain does not hold.")
-    return [bare, Row.against("chain_verify", len(stored) / seconds, "events/s", bare, target=0.5)]
+    return [
+        bare,
+        copied,
+        Row.against("chain_verify", rate, "events/s", bare, target=0.5),
+        Row.against("chain_verify_beside_copy", rate, "events/s", copied),
+        Row.against("seal_rate_of_a_burst", sealed_rate, "events/s", copied),
+    ]
+
+
+def _copied_seconds() -> float:
+    """Return how long PostgreSQL takes to hand out everything that verification reads."""
+    from audit.row_check import ROWS
+
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection, connection.cursor() as cursor:
+        started = time.perf_counter()
+        with cursor.copy(f"COPY ({ROWS.replace('%s AND', '0 AND').replace('<= %s', '<= 9000000000')}) TO STDOUT (FORMAT BINARY)") as copy:
+            for _ in copy:
+                pass
+        return time.perf_counter() - started
+
+
+def _sealing() -> float:
+    """Return how many events a second are sealed when a burst waits."""
+    from audit.sealer import Sealer
+    from bench.log_growth import record_burst
+
+    sealer = Sealer()
+    sealer.seal_everything()
+    record_burst(BURST)
+    started = time.perf_counter()
+    sealed = sealer.seal_everything()
+    return sealed / (time.perf_counter() - started)

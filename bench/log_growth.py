@@ -35,32 +35,36 @@ def figures(sizes: list[int]) -> list[Row]:
 
 
 def _grow_to(size: int) -> int:
+    from audit.sealer import Sealer
+    from audit.verification import sealed_count
+
+    sealer = Sealer()
+    sealer.seal_everything()
+    while (missing := size - sealed_count()) > 0:
+        record_burst(min(missing, PART))
+        sealer.seal_everything()
+    return sealed_count()
+
+
+def record_burst(count: int) -> None:
+    """So many events of no meaning are recorded, each about something of its own, in transactions of a thousand."""
     from django.db import transaction
 
     from audit.records import NewEvent, Subject
-    from audit.sealer import Sealer
     from audit.services import record_many
-    from audit.verification import sealed_count
     from kernel.actors import Actor
     from kernel.clock import now
     from kernel.ids import new_id
     from proposals.events import ReadEvent
 
-    sealer = Sealer()
-    sealer.seal_everything()
     actor = Actor.system("bench")
-    while (missing := size - sealed_count()) > 0:
+    for start in range(0, count, PART):
+        events = [
+            NewEvent(kind=ReadEvent.TAKEN, actor=actor, subject=Subject(SUBJECT, str(new_id())), now=now(), outcome={"status": "read"})
+            for _ in range(min(PART, count - start))
+        ]
         with transaction.atomic():
-            record_many(
-                [
-                    NewEvent(
-                        kind=ReadEvent.TAKEN, actor=actor, subject=Subject(SUBJECT, str(new_id())), now=now(), outcome={"status": "read"}
-                    )
-                    for _ in range(min(missing, PART))
-                ]
-            )
-        sealer.seal_everything()
-    return sealed_count()
+            record_many(events)
 
 
 def _measured_apart() -> dict[str, Any]:

@@ -161,4 +161,5 @@ def test_it_runs_as_a_process_of_its_own_without_a_database(tmp_path: Path) -> N
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
-        process.stdout.close()
+        if process.stdout is not None:
+            process.stdout.close()

@@ -60,6 +60,13 @@ def next_checkpoint(count: int = 4) -> Checkpoint:
     return found
 
 
+def a_store(url: str, *, lock_days: int = 2557) -> ObjectStore:
+    """Return an object store at this address, with keys that moto takes."""
+    return ObjectStore(
+        url=url, region=SECRET["region"], access_key=SECRET["access_key"], secret_key=SECRET["secret_key"], lock_days=lock_days
+    )
+
+
 # --- Object store -------------------------------------------------------------------------------------------------------------
 
 
@@ -86,7 +93,7 @@ def s3() -> Iterator[Any]:
 @pytest.fixture
 def store(s3: Any, tmp_path: Path) -> ObjectStore:
     """Return the store that locks, with a prefix that no other test uses."""
-    return ObjectStore(url=f"{s3.meta.endpoint_url}/locked/{tmp_path.name.lower()}", lock_days=2557, **SECRET)
+    return a_store(f"{s3.meta.endpoint_url}/locked/{tmp_path.name.lower()}", lock_days=2557)
 
 
 @pytest.mark.parametrize("path", ["/bucket/000000000003.note", "/bucket/prefix-1/x_y/3.note"])
@@ -127,21 +134,21 @@ def test_the_same_checkpoint_again_is_no_second_version(s3: Any, store: ObjectSt
 
 
 def test_a_bucket_without_lock_has_not_kept_it(s3: Any, checkpoint: Checkpoint) -> None:
-    store = ObjectStore(url=f"{s3.meta.endpoint_url}/open/x", lock_days=1, **SECRET)
+    store = a_store(f"{s3.meta.endpoint_url}/open/x", lock_days=1)
     with pytest.raises(ExportFailed, match=r"InvalidRequest|without an object lock"):
         ObjectStoreExporter(store).export(checkpoint)
-    unlocked = ObjectStore(url=f"{s3.meta.endpoint_url}/open/y", lock_days=0, **SECRET)
+    unlocked = a_store(f"{s3.meta.endpoint_url}/open/y", lock_days=0)
     assert ObjectStoreExporter(unlocked).export(checkpoint).place.startswith(s3.meta.endpoint_url)
 
 
 def test_a_missing_bucket_is_named_in_the_store_s_words(s3: Any, checkpoint: Checkpoint) -> None:
-    store = ObjectStore(url=f"{s3.meta.endpoint_url}/nowhere", **SECRET)
+    store = a_store(f"{s3.meta.endpoint_url}/nowhere")
     with pytest.raises(ExportFailed, match=r"404 \(NoSuchBucket"):
         ObjectStoreExporter(store).export(checkpoint)
 
 
 def test_a_store_outside_the_private_networks_is_not_connected_to(checkpoint: Checkpoint) -> None:
-    store = ObjectStore(url="https://198.51.100.7/bucket", **SECRET)
+    store = a_store("https://198.51.100.7/bucket")
     with pytest.raises(OutboundRefused):
         ObjectStoreExporter(store).export(checkpoint)
     (attempt,) = export_due(now=INSTANT, places=[ObjectStoreExporter(store)])
@@ -292,7 +299,7 @@ def test_a_stamp_of_an_authority_that_nobody_trusts_is_none(authority: Timestamp
 
 def test_settings_name_the_remote_places(settings: Settings, authority: TimestampAuthority) -> None:
     assert remote_exporters() == []
-    settings.AUDIT_OBJECT_STORE = ObjectStore(url="https://s3.internal/bucket", **SECRET)
+    settings.AUDIT_OBJECT_STORE = a_store("https://s3.internal/bucket")
     settings.AUDIT_WITNESSES = (Witness("https://w.internal", VerifyingKey.named("w", bytes(32), 4)),)
     settings.AUDIT_TIMESTAMP_AUTHORITY = authority
     names = [place.name.partition(":")[0] for place in remote_exporters()]
