@@ -32,7 +32,7 @@ def proposal_segregation(request: HttpRequest, proposal_id: str) -> HttpResponse
     view = route_view(proposal, user, now, standing)
     context = {
         "title": proposal.headline,
-        "crumb": proposal.public_id,
+        "crumb": "Proposal",
         "list_url": reverse("approvals:proposals"),
         "list_title": "Proposals",
         "url": reverse("approvals:proposal", args=[proposal_id]),
@@ -55,7 +55,7 @@ def agent_segregation(request: HttpRequest, agent_id: str) -> HttpResponse:
     mine = next((tie.reason for tie in graph.ties if tie.person_id == user.pk), "")
     context = {
         "title": f"Who may not decide for {agent.name}",
-        "crumb": agent.name,
+        "crumb": "Agent",
         "list_url": reverse("identity:agents"),
         "list_title": "Agents",
         "url": reverse("identity:agent", args=[agent_id]),
