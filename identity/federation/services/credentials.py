@@ -11,7 +11,7 @@ from django.db import transaction
 from audit.services import record
 from identity.errors import CredentialKnown, CredentialLimit, IssuerNotActive
 from identity.events import IdentityEvent
-from identity.federation.claims import problems_of, rows_of, written
+from identity.federation.claims import problems_of, rows_of
 from identity.federation.kinds import RULES, subject_problem
 from identity.federation.models import FederatedCredential, TrustedIssuer
 from identity.federation.queries import live_federated
@@ -89,7 +89,7 @@ def register_federated_credential(
                 "credential": found.public_id,
                 "issuer": issuer.public_id,
                 "subject_digest": digest(SUBJECT, [issuer.issuer, subject]),
-                "claims": [written(path) for path, _ in rows_of(claims)],
+                "claims": ["/".join(path) for path, _ in rows_of(claims)],
                 "not_after": wire_time(not_after),
             },
             payload={"subject": subject, "claims": dict(claims)},
