@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from approvals.pages.checks import CheckLine, check_lines, checks_summary
 from approvals.pages.drifted import Drifted, drifted
+from approvals.pages.earlier import EarlierLine, earlier
 from approvals.pages.history import Entry, history
 from approvals.pages.outcome import Difference, OutcomePanel, connector_sentence, outcome_panel
 from approvals.pages.words import DECIDED, FROZEN_TAG, RISK_TAGS, frozen_reason, outcome_of, reason_text, risk_of, status_tag, tool_title
@@ -113,6 +114,7 @@ class ProposalPage:
     facts: Sequence[tuple[str, object]]
     drifted: Drifted | None
     changes: Changes | None
+    earlier: Sequence[EarlierLine]
     budget: BudgetMeter | None
     checks: Sequence[CheckLine]
     checks_summary: str
@@ -160,6 +162,7 @@ def proposal_page(shown: Shown, user: User, now: datetime) -> ProposalPage:
         facts=_facts(proposal, facts),
         drifted=asked_again,
         changes=None if asked_again else _changes(facts.get("changes")),
+        earlier=earlier(proposal, now),
         budget=budget_meter(facts.get("budget")),
         checks=checks,
         checks_summary=checks_summary(checks, shown),
