@@ -26,7 +26,7 @@ def render(stored: bytes) -> bytes:
     """Return the page of these stored facts, by the renderer that they name; raises UnknownRenderer."""
     facts = parse_json(stored)
     name = facts.get("renderer") if isinstance(facts, dict) else None
-    if not isinstance(facts, dict) or name not in RENDERERS:
+    if not isinstance(facts, dict) or not isinstance(name, str) or name not in RENDERERS:
         raise UnknownRenderer(f"no renderer called {name!r}")
     return RENDERERS[name](facts, digest_of_bytes(PURPOSE, stored))
 

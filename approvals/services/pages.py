@@ -76,11 +76,11 @@ def show(*, user: User, proposal_id: str, now: datetime, actor: Actor | None = N
         presentation, _ = Presentation.objects.get_or_create(
             proposal=proposal,
             digest=digest,
-            defaults={
+            defaults={  # a page that is there already is not rendered again: the stubs don't know values that are asked for
                 "stored_bytes": stored,
                 "renderer": page.RENDERER,
                 "locale": locale,
-                "page_digest": lambda: page_digest(render(stored)),
+                "page_digest": lambda: page_digest(render(stored)),  # type: ignore[misc]
                 "needs_reason": page.needs_reason(facts),
                 "first_shown_at": now,
             },

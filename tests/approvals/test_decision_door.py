@@ -6,11 +6,11 @@ import re
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connections
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern
 
@@ -40,7 +40,7 @@ def loaded(client: Client, proposal: Proposal, kind: str = "approve") -> dict[st
     return {name: form[name].value() or "" for name in form.fields if name not in {"kind", "credential"}} | {"kind": kind}
 
 
-def sent(client: Client, proposal: Proposal, form: dict[str, str]) -> HttpResponse:
+def sent(client: Client, proposal: Proposal, form: dict[str, str]) -> Any:
     return client.post(f"/proposals/{proposal.public_id}/decide/", form)
 
 

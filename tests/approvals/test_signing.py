@@ -161,7 +161,7 @@ def test_what_changed_after_signing_is_not_signed(strict: Cast, key: SoftKey, ch
     proposal = an_order(strict)
     page = opened(strict.alice, proposal)
     answer = signed(key, begun(strict.alice, page, reason_code="amount", comment="Seen."))
-    sent = {"kind": "approve", "reason_code": "amount", "comment": "Seen.", **changes}
+    sent: dict[str, Any] = {"kind": "approve", "reason_code": "amount", "comment": "Seen.", **changes}
     assert_refused(proposal, lambda: decided(strict.alice, page, answer=answer, **sent), "changed after signing")
 
 
@@ -210,7 +210,7 @@ def test_a_passkey_that_nobody_could_check_offline_is_not_asked(strict: Cast) ->
     from fido2.cose import ES256
 
     made = SoftKey()
-    other = dict(ES256.from_cryptography_key(made.key.public_key()))
+    other = dict(ES256.from_cryptography_key(made.key.public_key()))  # type: ignore[no-untyped-call]
     made.enrol(strict.alice, public_key=cbor.encode({**other, 3: -35}))
     page = opened(strict.alice, an_order(strict))
     with pytest.raises(DomainError, match="no passkey that can sign"):

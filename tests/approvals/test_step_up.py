@@ -15,7 +15,6 @@ from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_tot
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.db import IntegrityError, transaction
-from django.http import HttpResponse
 from django.test import Client
 
 from approvals.errors import StepUpRequired
@@ -222,7 +221,7 @@ def door(strict: Cast) -> Iterator[Client]:
     caches["default"].clear()
 
 
-def press(client: Client, proposal: Proposal, kind: str = "approve", **typed: str) -> HttpResponse:
+def press(client: Client, proposal: Proposal, kind: str = "approve", **typed: str) -> Any:
     """Load the page, press a button and return the answer."""
     page = client.get(f"/proposals/{proposal.public_id}/")
     form = page.context["form"]
@@ -231,7 +230,7 @@ def press(client: Client, proposal: Proposal, kind: str = "approve", **typed: st
 
 
 def code(steps: int = 0) -> str:
-    return format_hotp_value(hotp_value(SECRET, int(time.time()) // 30 + steps))
+    return str(format_hotp_value(hotp_value(SECRET, int(time.time()) // 30 + steps)))
 
 
 def test_without_a_second_factor_a_plain_page_says_how_to_get_one(strict: Cast, door: Client) -> None:
@@ -274,7 +273,9 @@ def test_a_code_of_the_app_and_back_to_a_decision(strict: Cast, door: Client) ->
     assert b"Nothing is decided yet" in page.content
     assert press(door, proposal).status_code == 303
     decision = Decision.objects.get()
+    assert decision.second_factor is not None
     assert decision.second_factor["type"] == "totp"
+    assert decision.second_factor_at is not None
     assert decision.second_factor_at > decision.shown_at
     proposal.refresh_from_db()
     assert proposal.state == "approved"

@@ -36,7 +36,7 @@ class SoftKey:
     @property
     def public_key(self) -> bytes:
         """Return the COSE key."""
-        return bytes(cbor.encode(dict(ES256.from_cryptography_key(self.key.public_key()))))
+        return bytes(cbor.encode(dict(ES256.from_cryptography_key(self.key.public_key()))))  # type: ignore[no-untyped-call]
 
     def enrol(self, user: User, name: str = "laptop", public_key: bytes | None = None) -> WebAuthn:
         """Make the person's passkey of it, past the enrolment page."""
