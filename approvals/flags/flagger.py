@@ -86,13 +86,14 @@ class Flagger:
     def _history(self) -> Past:
         if self._past is None:
             first = self._drafts[0]
-            days = max(item.thresholds.usage_days for item in self._thresholds().values())
+            found = [item.thresholds for item in self._thresholds().values()]
             self._past = past_of(
                 [_entry(draft) for draft in self._drafts],
                 agent_id=first.agent.pk,
                 agent=first.agent.public_id,
                 now=first.now,
-                days=days,
+                days=max(item.usage_days for item in found),
+                writes_up_to=max(item.first_use_after for item in found) + 1,
             )
         return self._past
 

@@ -17,9 +17,6 @@ from approvals.rules.thresholds import WEEKDAYS
 from kernel.ids import Prefix, encode
 from proposals.queries import COUNTED
 
-# "The first time" is answered from so many newest writes for a counterparty, and "has a record" stops counting here.
-LOOKED_AT_MAX = 1_000
-
 IN_FORCE = """
 SELECT wanted.company, coalesce(found.version, 0), found.values, calendar.weekend, calendar.time_zone, calendar.opens_at,
     calendar.closes_at, ARRAY(SELECT holiday.on FROM approvals_holiday AS holiday WHERE holiday.calendar_id = calendar.id ORDER BY 1)
@@ -31,29 +28,33 @@ LEFT JOIN LATERAL (
 LEFT JOIN approvals_businesscalendar AS calendar ON calendar.company = wanted.company
 """
 
-# One statement, however many drafts: for each place its newest rows, and how often the agent wrote at all and here.
+# One statement, however many drafts: for each place its newest rows and whether the agent wrote there, and once for each tool how
+# often it wrote at all, up to a bound. Every part stops after so many rows of an index, so that nothing grows with the history:
+# "the first time" and "the usual amount" are about the newest writes for a counterparty.
 EARLIER = """
-SELECT wanted.position, seen.id, seen.agent_id, seen.amount_minor, seen.created_at,
-    (SELECT count(*) FROM (
-        SELECT FROM proposals_proposal AS mine
-        WHERE mine.agent_id = %(agent)s AND mine.tool = wanted.tool AND mine.company = wanted.company AND mine.state = ANY(%(counted)s)
-        LIMIT %(looked_at)s
-    ) AS writes),
-    (SELECT count(*) FROM (
-        SELECT agent_id FROM proposals_proposal AS here
-        WHERE here.company = wanted.company AND here.tool = wanted.tool AND here.counterparty = wanted.counterparty
-            AND here.state = ANY(%(counted)s)
-        ORDER BY here.created_at DESC LIMIT %(looked_at)s
-    ) AS looked_at WHERE looked_at.agent_id = %(agent)s)
-FROM unnest(%(companies)s::text[], %(tools)s::text[], %(counterparties)s::text[], %(currencies)s::text[])
-    WITH ORDINALITY AS wanted (company, tool, counterparty, currency, position)
+WITH wanted AS (
+    SELECT * FROM unnest(%(companies)s::text[], %(tools)s::text[], %(counterparties)s::text[], %(currencies)s::text[])
+        WITH ORDINALITY AS wanted (company, tool, counterparty, currency, position)
+), written AS MATERIALIZED (
+    SELECT asked.company, asked.tool, (
+        SELECT count(*) FROM (
+            SELECT FROM proposals_proposal AS mine
+            WHERE mine.agent_id = %(agent)s AND mine.tool = asked.tool AND mine.company = asked.company AND mine.state = ANY(%(counted)s)
+            LIMIT %(writes)s
+        ) AS writes
+    ) AS writes
+    FROM (SELECT DISTINCT company, tool FROM wanted) AS asked
+)
+SELECT wanted.position, newest.id, newest.agent_id, newest.amount_minor, newest.created_at, written.writes,
+    newest.currency = wanted.currency AND newest.created_at > %(since)s
+FROM wanted
+JOIN written ON written.company = wanted.company AND written.tool = wanted.tool
 LEFT JOIN LATERAL (
-    SELECT id, agent_id, amount_minor, created_at FROM proposals_proposal AS earlier
+    SELECT id, agent_id, amount_minor, created_at, currency, state FROM proposals_proposal AS earlier
     WHERE earlier.company = wanted.company AND earlier.tool = wanted.tool AND earlier.counterparty = wanted.counterparty
-        AND earlier.currency = wanted.currency AND earlier.state = ANY(%(counted)s) AND earlier.created_at > %(since)s
-    ORDER BY earlier.created_at DESC LIMIT %(remembered)s
-) AS seen ON true
-ORDER BY wanted.position, seen.created_at
+    ORDER BY earlier.created_at DESC LIMIT %(scanned)s
+) AS newest ON newest.state = ANY(%(counted)s)
+ORDER BY wanted.position, newest.created_at
 """
 
 
@@ -108,8 +109,11 @@ def _with_calendar(
     )
 
 
-def past_of(entries: Sequence[Entry], *, agent_id: UUID, agent: str, now: datetime, days: int) -> Past:
-    """Return what was proposed before, wherever one of these entries of one agent goes; one statement."""
+def past_of(entries: Sequence[Entry], *, agent_id: UUID, agent: str, now: datetime, days: int, writes_up_to: int) -> Past:
+    """Return what was proposed before, wherever one of these entries of one agent goes; one statement.
+
+    `writes_up_to` is where counting the agent's own writes may stop.
+    """
     places: list[Here] = list(dict.fromkeys(place(entry) for entry in entries))
     companies, tools, counterparties, currencies = ([item[index] for item in places] for index in range(4))
     with connection.cursor() as cursor:
@@ -118,8 +122,8 @@ def past_of(entries: Sequence[Entry], *, agent_id: UUID, agent: str, now: dateti
             {
                 "agent": agent_id,
                 "counted": [str(state) for state in COUNTED],
-                "looked_at": LOOKED_AT_MAX,
-                "remembered": REMEMBERED_MAX,
+                "writes": writes_up_to,
+                "scanned": REMEMBERED_MAX,
                 "since": now - timedelta(days=days),
                 "companies": companies,
                 "tools": tools,
@@ -131,11 +135,14 @@ def past_of(entries: Sequence[Entry], *, agent_id: UUID, agent: str, now: dateti
     past = Past()
     seen: dict[int, list[Seen]] = {}
     counts: dict[int, tuple[int, int]] = {}
-    for position, key, by, minor, created_at, writes, writes_here in rows:
-        counts[position] = writes, writes_here
-        if key is not None:
-            item = Seen(encode(Prefix.PROPOSAL, key), encode(Prefix.AGENT, by), minor, created_at)
-            seen.setdefault(position, []).append(item)
+    amounts = {entry.amount.minor for entry in entries}
+    for position, key, by, minor, created_at, writes, is_alike in rows:
+        here = counts.get(position, (0, 0))[1]
+        counts[position] = writes, here + (by == agent_id)
+        if key is not None and is_alike:
+            # An identifier is made only where a rule could name it: a batch meets thousands of rows.
+            name = encode(Prefix.PROPOSAL, key) if minor in amounts else ""
+            seen.setdefault(position, []).append(Seen(name, agent if by == agent_id else "", minor, created_at))
     for position, where in enumerate(places, start=1):
         writes, writes_here = counts.get(position, (0, 0))
         past.start(where, seen.get(position, []), agent=agent, writes=writes, writes_here=writes_here)

@@ -12,7 +12,7 @@ from approvals.rules.thresholds import Thresholds
 from kernel.money import exponent
 
 # How many earlier writes of one counterparty are remembered: enough for a median, bounded for a vendor with a million orders.
-REMEMBERED_MAX = 60
+REMEMBERED_MAX = 40
 HUNDRED = 100
 Here = tuple[str, str, str, str]
 
