@@ -46,7 +46,7 @@ PROPOSAL_SIZES = [1_000, 10_000, 100_000, 1_000_000] if IS_FULL else [1_000, 20_
 EVENT_SIZES = [10_000, 100_000, 1_000_000] if IS_FULL else [10_000, 30_000]
 RECONCILED = 1_000_000 if IS_FULL else 20_000
 SECONDS = 5
-PARTS = ("doors", "postings", "commits", "end_to_end", "idle", "chain", "pages", "peers", "reconciliation")
+PARTS = ("doors", "postings", "commits", "end_to_end", "idle", "chain", "bundles", "pages", "peers", "reconciliation")
 
 
 def main() -> int:
@@ -138,9 +138,10 @@ def _over_http(run: Run, client: AgentClient, tpcb: Row) -> None:
 
 def _in_process(run: Run) -> None:
     """Measure what needs no process of the installation: the chain, the pages, the peers, reconciliation."""
-    from bench import figures, log_growth, pages, peers, reconciliation
+    from bench import bundles, figures, log_growth, pages, peers, reconciliation
 
     run.part("chain", "verification of the chain", lambda: figures.chain_verification() + log_growth.figures(EVENT_SIZES))
+    run.part("bundles", "bundles of everything recorded", lambda: bundles.figures(EVENT_SIZES))
     run.part(
         "pages", f"pages, with up to {PROPOSAL_SIZES[-1]:,} proposals", lambda: pages.figures(os.environ["DATABASE_URL"], PROPOSAL_SIZES)
     )
