@@ -159,6 +159,12 @@ class PlainErp:
     def commit_many(self, requests: Sequence[WriteRequest], *, now: datetime) -> list[WriteOutcome]:
         raise NotImplementedError
 
+    def close_many(self, keys: Sequence[uuid.UUID], *, now: datetime) -> dict[uuid.UUID, WriteOutcome]:
+        return {}
+
+    def open_many(self, keys: Sequence[uuid.UUID]) -> None:
+        """Nothing was closed."""
+
     def find_many(self, keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, WriteOutcome]:
         return {}
 
