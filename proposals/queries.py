@@ -115,29 +115,6 @@ def rolling_usage(agent_id: UUID, tool: str, now: datetime, *, currency: str = "
     return Usage(day_minor=sums["day"] or 0, thirty_days_minor=sums["thirty_days"] or 0, hour_count=sums["hour"])
 
 
-def rolling_sums(*, agent_id: UUID, tool: str, counterparties: Iterable[str], currency: str, since: datetime) -> dict[str, int]:
-    """Return, by counterparty, the minor units that are pending or approved since then; without the one being submitted."""
-    rows = (
-        Proposal.objects.filter(
-            agent_id=agent_id,
-            tool=tool,
-            counterparty__in=set(counterparties),
-            currency=currency,
-            created_at__gt=since,
-            state__in=COUNTED,
-        )
-        .values_list("counterparty")
-        .annotate(total=Sum("amount_minor"))
-    )
-    return dict(rows)
-
-
-def rolling_sum(*, agent_id: UUID, tool: str, counterparty: str, currency: str, since: datetime) -> int:
-    """Return the sum for one counterparty; see `rolling_sums`."""
-    found = rolling_sums(agent_id=agent_id, tool=tool, counterparties=[counterparty], currency=currency, since=since)
-    return found.get(counterparty, 0)
-
-
 def list_for_agent(
     principal: AgentPrincipal, *, states: Sequence[str] = (), tool: str = "", company: str = "", before: UUID | None = None
 ) -> QuerySet[Proposal]:

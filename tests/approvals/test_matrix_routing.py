@@ -164,6 +164,15 @@ def test_a_rolling_sum_by_cost_centre_counts_over_vendors(db: None, erp: PlainEr
     assert (route.row.priority, route.routed_minor) == (20, 6_000_00)
 
 
+def test_a_rolling_sum_counts_what_is_pending_or_approved_for_one_vendor(db: None, erp: PlainErp) -> None:
+    cast = make_cast([a_row(10, rolling_days=1)])
+    orders = [an_order(cast, amount) for amount in ("1.00", "2.00", "4.00", "8.00", "16.00")]
+    decided_by(cast.alice, orders[3], "reject")
+    decided_by(cast.alice, orders[4])
+    an_order(cast, "32.00", vendor="1496")
+    assert an_order(cast, "64.00").route.routed_minor == 87_00
+
+
 def test_a_rolling_sum_by_account_counts_every_entry_that_touches_it(db: None, erp: PlainErp) -> None:
     row = a_row(10, tool="post_journal_entry", rolling_days=30, rolling_by="account", steps=({"group": "finance", "min_approvals": 1},))
     cast = make_cast([row])

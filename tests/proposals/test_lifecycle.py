@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, transaction
@@ -19,10 +17,10 @@ from kernel.errors import StateConflict
 from kernel.ids import Prefix, decode, encode
 from proposals import services, tasks
 from proposals.models import Feedback, Outcome, Proposal, ReadReceipt
-from proposals.queries import lock_proposal, rolling_sum
+from proposals.queries import lock_proposal
 from proposals.states import OutcomeStatus, ProposalState
 from tests.builders import identity
-from tests.builders.proposals import an_order_over, submit
+from tests.builders.proposals import submit
 from tests.proposals.conftest import Door, bounded_door, only_refused, problem
 from tests.proposals.test_status import PERSON, decide
 
@@ -124,17 +122,6 @@ def test_a_decommissioned_agents_open_proposals_are_withdrawn(door: Door, other_
     assert tasks.withdraw_of_decommissioned(*queued[0]["args"]) == 2
     states = {encode(Prefix.PROPOSAL, key): state for key, state in Proposal.objects.values_list("pk", "state")}
     assert states == {mine[0]: "withdrawn", mine[1]: "withdrawn", others: "pending"}
-
-
-def test_rolling_sums_count_what_is_pending_or_approved_for_one_counterparty(door: Door) -> None:
-    since = now() - timedelta(days=1)
-    for amount in ("1.00", "2.00", "4.00"):
-        door.propose(an_order_over(amount))
-    decide(door.propose(an_order_over("8.00")).json()["id"], ProposalState.REJECTED)
-    decide(door.propose(an_order_over("16.00")).json()["id"], ProposalState.APPROVED)
-    door.propose(an_order_over("32.00", vendor="1496"))
-    total = rolling_sum(agent_id=door.agent.pk, tool="create_purchase_order", counterparty="1580", currency="EUR", since=since)
-    assert total == 23_00
 
 
 @pytest.mark.parametrize(
