@@ -29,11 +29,10 @@ def begin_signature(
     require_form(submitted)
     proposal = get_proposal_for_person(user, proposal_id)
     standing = standing_of(user, proposal, now)
-    if isinstance(standing.verdict, Denied) or standing.step is None:
-        denied = (
-            standing.verdict if isinstance(standing.verdict, Denied) else Denied("proposal_not_pending", "No step of the route is open.")
-        )
-        raise refusal_of(denied)
+    if isinstance(standing.verdict, Denied):
+        raise refusal_of(standing.verdict)
+    if standing.step is None:
+        raise ProposalNotPending(detail="No step of the route is open.")
     shown = {"presentation__proposal": proposal, "presentation__digest": presentation_digest}
     opening = Opening.objects.select_related("presentation").filter(user=user, **shown).first()
     if opening is None:
