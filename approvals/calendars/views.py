@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from approvals.calendars.days import CLOSES_AT, OPENS_AT, WEEKEND, Calendar
 from approvals.calendars.models import BusinessCalendar
@@ -79,27 +80,38 @@ def calendars(request: HttpRequest) -> HttpResponse:
     return render(request, "approvals/calendars.html", {"lines": lines})
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_safe
 @requires(Permission.POLICY_READ)
 def calendar(request: HttpRequest, company: str) -> HttpResponse:
-    """Show one company's calendar, and write it anew as one of its controllers."""
+    """Show one company's calendar; its controllers can write it anew."""
     user = person_of(request)
-    if company not in companies_with(user, Permission.POLICY_READ):
-        raise NotVisible(detail="There is no such company among yours.")
-    may_write = company in companies_with(user, Permission.POLICY_EDIT)
-    form = CalendarForm(request.POST if request.method == "POST" else None, initial=_initial(company))
-    if request.method == "POST" and (form.is_valid() or not may_write):
+    _require_company(user, company, Permission.POLICY_READ)
+    form, may_write = CalendarForm(initial=_initial(company)), company in companies_with(user, Permission.POLICY_EDIT)
+    if not may_write:
+        for field in form.fields.values():
+            field.disabled = True
+    return render(request, "approvals/calendar.html", {"form": form, "company": company, "may_write": may_write})
+
+
+@require_POST
+@requires(Permission.POLICY_EDIT)
+def write(request: HttpRequest, company: str) -> HttpResponse:
+    """Write one company's calendar anew."""
+    user, form = person_of(request), CalendarForm(request.POST)
+    _require_company(user, company, Permission.POLICY_EDIT)
+    if form.is_valid():
         try:
-            draft = form.draft() if may_write else CalendarDraft()
-            write_calendar(company=company, draft=draft, user=user, actor=actor_of(request), now=clock_now())
+            write_calendar(company=company, draft=form.draft(), user=user, actor=actor_of(request), now=clock_now())
         except ValidationFailed as error:
             form.refuse(error)
         else:
             return lead_back(request, f"Written. Steps that open in {company} from now on become due by it.", "approvals:calendars")
-    if not may_write:
-        for field in form.fields.values():
-            field.disabled = True
-    return render(request, "approvals/calendar.html", {"form": form, "company": company, "may_write": may_write}, status=form.status)
+    return render(request, "approvals/calendar.html", {"form": form, "company": company, "may_write": True}, status=form.status)
+
+
+def _require_company(user: User, company: str, permission: Permission) -> None:
+    if company not in companies_with(user, permission):
+        raise NotVisible(detail="There is no such company among yours.")
 
 
 def _initial(company: str) -> dict[str, object]:

@@ -84,7 +84,7 @@ def hands_panel(shown: Shown, user: User, now: datetime) -> HandsPanel | None:
         may_act=may_act,
         is_mine=hands.is_mine,
         may_claim=may_act and not hands.is_mine and len(hands.claimed_by) < needed,
-        people=[Person(person.pk, _name(person)) for person in may_be_asked(proposal, user, now)] if may_act else [],
+        people=[Person(person.pk, _name(person)) for person in may_be_asked(proposal, shown.found, user, now)] if may_act else [],
         waits=_waits(proposal, now) if may_act else [],
         snoozed=due(hands.snoozed_until, now) if hands.snoozed_until else None,
         urls={

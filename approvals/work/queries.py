@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
-from django.db.models import Q
 
-from approvals.queries.authority import standing_of
+from approvals.delegation.queries import in_force
+from approvals.matrix.models import StepGroup
+from approvals.models import Decision
+from approvals.queries.authority import Standing, people_by_group, standing_of
 from approvals.states import StepState
 from approvals.work.models import Claim, Looking, Snooze
-from identity.models import Role
 from proposals.models import Proposal
 
 LOOKING_FOR = timedelta(minutes=2)
@@ -60,15 +61,26 @@ def _hands(claims: list[Claim], user: User, looking: tuple[str, ...], snoozed_un
     )
 
 
-def may_be_asked(proposal: Proposal, user: User, now: datetime) -> list[User]:
-    """Return the other people who may decide on this proposal now, by name: whom one may forward to."""
-    roles = {"role_assignments__role": Role.APPROVER, "role_assignments__companies__contains": [proposal.company]}
-    people = get_user_model().objects.filter(is_active=True, **roles).exclude(pk=user.pk).distinct()
-    members = people.filter(
-        Q(approval_memberships__companies__contains=[proposal.company]) | Q(delegations_held__ends_at__gt=now)
-    ).distinct()
-    found = [person for person in members if standing_of(person, proposal, now).verdict.is_allowed]
-    return sorted(found, key=_name)
+def may_be_asked(proposal: Proposal, standing: Standing, user: User, now: datetime) -> list[User]:
+    """Return the other people who may decide on this proposal now, by name: whom one may forward to.
+
+    Members of the open step's groups in two queries, however many there are; delegates, who are few, are looked at one by one.
+    """
+    step = standing.step
+    if step is None:
+        return []
+    groups = [step.group_id, *StepGroup.objects.filter(step=step).values_list("group_id", flat=True)]
+    if step.escalated_at is not None and step.fallback_group_id is not None:
+        groups.append(step.fallback_group_id)
+    able = people_by_group(groups, proposal.company, standing.route.routed(proposal))
+    decisions = Decision.objects.filter(proposal=proposal).values_list("user_id", "acting_for_id")
+    out = {item.user_id for item in standing.excluded} | {key for pair in decisions for key in pair if key is not None}
+    people = {key for found in able.values() for key in found} - out
+    by_right = in_force(now).filter(delegator__in=people, companies__contains=[proposal.company]).exclude(delegate__in=people)
+    delegates = {item.delegate for item in by_right.select_related("delegate")}
+    found = [person for person in delegates if standing_of(person, proposal, now).verdict.is_allowed]
+    found += get_user_model().objects.filter(pk__in=people, is_active=True)
+    return sorted((person for person in found if person.pk != user.pk), key=_name)
 
 
 def _name(user: User) -> str:

@@ -22,6 +22,7 @@ urlpatterns = [
     path("delegations/<str:delegation_id>/end/", delegation.end, name="end_delegation"),
     path("calendars/", calendars.calendars, name="calendars"),
     path("calendars/<str:company>/", calendars.calendar, name="calendar"),
+    path("calendars/<str:company>/write/", calendars.write, name="write_calendar"),
     path("notifications/", mail.notifications, name="notifications"),
     path("mails/", mail.mails, name="mails"),
     path("bulk/", bulk.prepare, name="bulk"),

@@ -13,6 +13,7 @@ from identity.console import lead_back, person_of
 from identity.permissions import Permission, requires
 from kernel.clock import now as clock_now
 from kernel.errors import FieldError, ValidationFailed
+from proposals.queries import get_proposal_for_person
 
 
 @require_POST
@@ -51,8 +52,11 @@ def give_back(request: HttpRequest, proposal_id: str) -> HttpResponse:
 @requires(Permission.PROPOSAL_DECIDE)
 def snooze(request: HttpRequest, proposal_id: str) -> HttpResponse:
     """Hide it from Mine now for a while."""
+    user = person_of(request)
+    # What does not exist for somebody is not there, whatever the form holds.
+    get_proposal_for_person(user, proposal_id)
     until = _instant(request.POST.get("until", ""))
-    services.snooze(user=person_of(request), proposal_id=proposal_id, until=until, actor=actor_of(request), now=clock_now())
+    services.snooze(user=user, proposal_id=proposal_id, until=until, actor=actor_of(request), now=clock_now())
     return lead_back(request, "Snoozed. It stays due when it was due.", "approvals:inbox")
 
 

@@ -113,14 +113,14 @@ def test_a_controller_writes_the_calendar_and_others_read_it(cast: Cast) -> None
         "holidays": "2099-12-25 Christmas",
     }
     cora = client_of(cast.cora)
-    assert cora.post("/calendars/DE01/", form | {"holidays": "Christmas"}).status_code == 422
-    assert cora.post("/calendars/DE01/", form).status_code == 303
+    assert cora.post("/calendars/DE01/write/", form | {"holidays": "Christmas"}).status_code == 422
+    assert cora.post("/calendars/DE01/write/", form).status_code == 303
     assert BusinessCalendar.objects.get().holidays.get().title == "Christmas"
     listed = text_of(client_of(cast.alice), "/calendars/")
     assert "08:00 to 16:30, Europe/Berlin" in listed
     assert "1 holiday ahead, next 2099-12-25" in listed
     assert "A controller of DE01 writes it." in text_of(client_of(cast.alice), "/calendars/DE01/")
-    assert client_of(cast.alice).post("/calendars/DE01/", form).status_code == 403
+    assert client_of(cast.alice).post("/calendars/DE01/write/", form).status_code == 403
     assert client_of(cast.charlie).get("/calendars/DE01/").status_code == 404
 
 

@@ -77,7 +77,7 @@ approvals:delegations       POST login  login 422      403        403         40
 approvals:end_delegation    POST login  login 404      403        403         403      403     403           404
 approvals:calendars         GET  login  login 200      200        200         200      200     200           200
 approvals:calendar          GET  login  login 200      200        200         200      200     200           404
-approvals:calendar          POST login  login 403      422        403         403      403     403           404
+approvals:write_calendar    POST login  login 403      422        403         403      403     403           404
 approvals:notifications     GET  login  login 200      403        403         403      403     403           200
 approvals:notifications     POST login  login 303      403        403         403      403     403           303
 approvals:mails             GET  login  login 403      403        403         200      403     403           200

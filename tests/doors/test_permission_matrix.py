@@ -137,7 +137,7 @@ def a_scene(world: World) -> Scene:
             "approvals:as_shown": in_pending | {"digest": "0" * 64},
             "approvals:read": in_pending | {"read_id": receipt["read_id"]},
             "approvals:end_delegation": {"delegation_id": encode(Prefix.DELEGATION, pending.pk)},
-            "approvals:calendar": {"company": COMPANY},
+            **{f"approvals:{name}": {"company": COMPANY} for name in ("calendar", "write_calendar")},
             **{f"approvals:{name}": {"bulk_id": encode(Prefix.BULK, pending.pk)} for name in ("bulk_set", "confirm_bulk", "sign_bulk")},
             "approvals:review": {"review_id": encode(Prefix.REVIEW, pending.pk)},
             **{f"approvals:{name}": policy for name in ("policy", "submit_policy", "activate_policy")},
