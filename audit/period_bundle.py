@@ -177,7 +177,8 @@ def _line(row: tuple[Any, ...], *, is_shown: bool) -> bytes:
 def _beside(event_ids: list[UUID]) -> tuple[bytes, bytes]:
     """Return the lines of the payloads of these events and of those that were shredded, in the order of the events."""
     rows = {row.event_id: row for row in EventPayload.objects.filter(event_id__in=event_ids).select_related("key")}
-    payloads, tombstones = [], []
+    payloads: list[bytes] = []
+    tombstones: list[bytes] = []
     for event_id in event_ids:
         if (row := rows.get(event_id)) is not None:
             note, is_shredded = payload_note(encode(Prefix.EVENT, event_id), row)

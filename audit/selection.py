@@ -65,12 +65,9 @@ class SelectedEvent:
 def selected_events(scope: Scope, kinds: Sequence[str]) -> Iterator[SelectedEvent]:
     """Yield the events of these kinds (LIKE patterns) that the scope shows: of its proposal, or of its range."""
     if scope.proposal:
-        where, arguments = "e.chain = %s", [scope.proposal]
-        first, last = scope.first_sequence, scope.last_sequence
+        yield from _pieces(scope, scope.first_sequence, scope.last_sequence, kinds, "e.chain = %s", [scope.proposal])
     else:
-        where, arguments = "TRUE", []
-        first, last = scope.first_sequence, scope.last_sequence
-    yield from _pieces(scope, first, last, kinds, where, arguments)
+        yield from _pieces(scope, scope.first_sequence, scope.last_sequence, kinds, "TRUE", [])
 
 
 def events_about(scope: Scope, kinds: Sequence[str], *, subjects: Sequence[str]) -> Iterator[SelectedEvent]:
@@ -78,14 +75,14 @@ def events_about(scope: Scope, kinds: Sequence[str], *, subjects: Sequence[str])
     yield from _pieces(scope, 1, scope.checkpoint_size, kinds, "e.subject_id = ANY(%s)", [list(subjects)])
 
 
-def _pieces(scope: Scope, first: int, last: int, kinds: Sequence[str], where: str, arguments: list[object]) -> Iterator[SelectedEvent]:
+def _pieces(scope: Scope, first: int, last: int, kinds: Sequence[str], where: str, arguments: list[Any]) -> Iterator[SelectedEvent]:
     after = first - 1
     while True:
         with connection.cursor() as cursor:
             cursor.execute(SELECTED.format(where=where), [after, last, list(kinds), *arguments, EVENTS_PER_PIECE])
             rows = cursor.fetchall()
         for row in rows:
-            found = SelectedEvent(*row[:11], record=_record(row[11]))
+            found = SelectedEvent(*row[:11], _record(row[11]))
             if scope.shows(company=found.company, subject_kind=found.subject_kind, subject_id=found.subject_id):
                 yield found
         if len(rows) < EVENTS_PER_PIECE:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+from typing import ClassVar
+
 from kernel.errors import DomainError, StateConflict
 
 
@@ -9,6 +12,7 @@ class PeriodWrong(DomainError):
     """A period has a beginning, an end after it, and lies in the past."""
 
     code = "period_wrong"
+    status: ClassVar[HTTPStatus] = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "This period can't be exported"
 
 

@@ -60,7 +60,7 @@ class _Signer(PdfSigner):
 
 def signed_pdf(pdf: bytes, *, identity: ReportIdentity, at: datetime) -> bytes:
     """Return the PDF with the signature appended; the bytes before it are unchanged."""
-    registry = SimpleCertificateStore()
+    registry = SimpleCertificateStore()  # type: ignore[no-untyped-call]
     registry.register_multiple([asn1_x509.Certificate.load(item) for item in identity.authorities])
     signer = SimpleSigner(
         signing_cert=asn1_x509.Certificate.load(identity.certificate),

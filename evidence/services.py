@@ -105,7 +105,7 @@ def _requested(row: Bundle, *, user: User, actor: Actor, now: datetime, purpose:
         row.save(force_insert=True)
         about = {"kind": str(row.kind), "proposal": row.proposal, "companies": list(row.companies), "region": row.region}
         period = {"since": wire_time(row.since), "until": wire_time(row.until)} if row.since and row.until else {}
-        payload = {"purpose": purpose} if purpose else None
+        payload: dict[str, object] | None = {"purpose": purpose} if purpose else None
         _record(EvidenceEvent.BUNDLE_REQUESTED, row, actor, now, {"status": "requested", **about, **period}, payload)
         wake(WAKE, row.public_id)
     return row

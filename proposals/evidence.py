@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise, zip_longest
 
-from kernel.canonical import canonical_bytes
+from kernel.canonical import canonical_bytes, parse_json
 from kernel.clock import wire_time
 from kernel.ids import Prefix, decode, encode
 from proposals.models import Feedback, Proposal
+
+# Stands for a side that does not have the place.
+ABSENT = object()
 
 
 def proposal_section(proposal_id: str) -> Mapping[str, bytes]:
@@ -22,6 +26,7 @@ def proposal_section(proposal_id: str) -> Mapping[str, bytes]:
         "proposal/proposal.json": canonical_bytes(_described(proposal)),
         **{f"proposal/reads/{read.public_id}.json": bytes(read.result_bytes) for read in reads},
     }
+    members |= _revisions(proposal)
     if reads:
         listed = [
             {
@@ -61,3 +66,46 @@ def _described(proposal: Proposal) -> dict[str, object]:
         "decided_at": wire_time(proposal.decided_at) if proposal.decided_at else "",
         "feedback": {"code": feedback.code, "comment": feedback.comment} if feedback else {},
     }
+
+
+def _revisions(proposal: Proposal) -> dict[str, bytes]:
+    """Return every other revision's action, and what changed from each to the next; nothing for a proposal of one revision."""
+    line = _line_of(proposal)
+    if len(line) == 1:
+        return {}
+    steps = [
+        {
+            "from": before.public_id,
+            "to": after.public_id,
+            "changes": _changes(parse_json(bytes(before.action_bytes)), parse_json(bytes(after.action_bytes)), ""),
+        }
+        for before, after in pairwise(line)
+    ]
+    return {
+        "proposal/diffs.json": canonical_bytes({"schema": "countersign.proposal.diffs/1", "steps": steps}),
+        **{f"proposal/revisions/{row.revision:03d}-{row.public_id}.json": bytes(row.action_bytes) for row in line if row.pk != proposal.pk},
+    }
+
+
+def _line_of(proposal: Proposal) -> list[Proposal]:
+    """Return all revisions, the first one first."""
+    line = [proposal]
+    while line[0].supersedes is not None:
+        line.insert(0, line[0].supersedes)
+    while (after := Proposal.objects.filter(supersedes=line[-1]).first()) is not None:
+        line.append(after)
+    return line
+
+
+def _changes(before: object, after: object, path: str) -> list[dict[str, object]]:
+    """Return each place where two actions differ, as JSON Pointers with both values; an absent side has no member."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        names = sorted({*before, *after})
+        sides = [(f"{path}/{name}", before.get(name, ABSENT), after.get(name, ABSENT)) for name in names]
+    elif isinstance(before, list) and isinstance(after, list):
+        both = enumerate(zip_longest(before, after, fillvalue=ABSENT))
+        sides = [(f"{path}/{place}", old, new) for place, (old, new) in both]
+    else:
+        found = {"path": path, "before": before, "after": after}
+        return [] if before == after else [{name: value for name, value in found.items() if value is not ABSENT}]
+    return [change for place, old, new in sides for change in _changes(old, new, place)]

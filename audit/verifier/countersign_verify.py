@@ -1235,6 +1235,11 @@ def _is_as_written(file: BinaryIO, entries: Sequence[zipfile.ZipInfo]) -> bool:
     return file.read(len(expected) + 1) == expected
 
 
+def open_binary(path: Path) -> BinaryIO:
+    """Return the file, opened to be read."""
+    return path.open("rb")
+
+
 def read_directory(findings: Findings, directory: Path) -> Members:
     """Return the members of an unpacked bundle."""
     sources: dict[str, tuple[int, Callable[[], BinaryIO]]] = {}
@@ -1246,7 +1251,7 @@ def read_directory(findings: Findings, directory: Path) -> Members:
             if len(sources) >= MEMBERS_MAX:
                 raise Unusable(f"the directory holds more than {MEMBERS_MAX} files")
             if MEMBER_PATTERN.match(name):
-                sources[name] = (path.stat().st_size, functools.partial(path.open, "rb"))
+                sources[name] = (path.stat().st_size, functools.partial(open_binary, path))
             else:
                 findings.problem("member_path", name, f"{name!r} is not a path that a bundle can hold.")
     return Members(sources)
@@ -1953,14 +1958,14 @@ class LockStep:
 def verify_period(bundle: Bundle) -> None:
     """Check what only the bundle of a period has: a range without a gap, its proof, payloads beside, documents of each proposal."""
     findings = bundle.findings
-    walk: PeriodWalk | None = None
+    walks: list[PeriodWalk] = []
     with findings.check("The range is complete, linked and leads to the checkpoint") as detail:
         walk = _walk_period(bundle, detail)
+        walks.append(walk)
         _check_range(bundle, walk)
-    if walk is None:
-        return  # without a whole range nothing can be said about proposals
-    with findings.check("Documents of proposals agree with their events") as detail:
-        _check_documents(bundle, walk, detail)
+    for walk in walks:  # none where the range broke off: then nothing can be said about proposals
+        with findings.check("Documents of proposals agree with their events") as detail:
+            _check_documents(bundle, walk, detail)
 
 
 def _walk_period(bundle: Bundle, detail: list[str]) -> PeriodWalk:
@@ -2096,7 +2101,8 @@ def _check_documents(bundle: Bundle, walk: PeriodWalk, detail: list[str]) -> Non
 
 def _document_groups(bundle: Bundle) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Yield each proposal with its documents by path; raises Malformed when proposals or paths are out of order."""
-    current, documents, last = "", {}, ("", "")
+    current, last = "", ("", "")
+    documents: dict[str, bytes] = {}
     for _, line in bundle.members.lines("documents.jsonl") if "documents.jsonl" in bundle.members else ():
         value = parse_canonical(line)
         place = (str(record_part(value, "proposal")), str(record_part(value, "path")))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from uuid import UUID
+
+from django.db import connection
 
 from approvals.models import Exclusion
 from approvals.policies import EXCLUSION_LABELS
@@ -60,8 +63,6 @@ def _proposals(scope: Scope) -> Iterator[Sequence[str]]:
 
 def _ends(scope: Scope, proposals: Sequence[str]) -> dict[str, str]:
     """Return how each proposal stood at the end of the scope: its last event that ends or moves it."""
-    from django.db import connection
-
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -73,7 +74,7 @@ def _ends(scope: Scope, proposals: Sequence[str]) -> dict[str, str]:
         return {proposal: ENDS[kind] for proposal, kind in cursor.fetchall()}
 
 
-def _keys(events: Sequence[SelectedEvent]) -> list[object]:
+def _keys(events: Sequence[SelectedEvent]) -> list[UUID]:
     return [decode(Prefix.PROPOSAL, event.proposal) for event in events]
 
 

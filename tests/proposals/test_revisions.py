@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.contrib.auth.models import User
 
 from audit.models import Event
+from proposals.evidence import proposal_section
 from proposals.states import ProposalState
 from tests.builders.proposals import PlainGate, an_order_over
 from tests.proposals.conftest import Door, bounded_door, only_refused, paths, problem
@@ -65,3 +68,16 @@ def test_only_ones_own_proposal_of_the_same_tool_is_revised(door: Door, other_do
         assert paths(problem(other_door.propose(supersedes=old_id), 422, "validation_failed")) == ["/supersedes"]
     with only_refused("invalid_identifier"):
         problem(door.propose(supersedes="agent_01kas8v3q2f0ynh5tq3n8rzd1c"), 400, "invalid_identifier")
+
+
+def test_the_evidence_of_each_revision_holds_the_others_and_what_changed(door: Door) -> None:
+    first = door.propose(an_order_over("90.00")).json()["id"]
+    second = door.propose(an_order_over("10.00"), supersedes=first).json()["id"]
+    assert not [path for path in proposal_section(door.propose(an_order_over("5.00")).json()["id"]) if "revisions" in path]
+    older, newer = proposal_section(first), proposal_section(second)
+    assert newer[f"proposal/revisions/001-{first}.json"] == older["proposal/action.json"]
+    assert older[f"proposal/revisions/002-{second}.json"] == newer["proposal/action.json"]
+    assert older["proposal/diffs.json"] == newer["proposal/diffs.json"]
+    (step,) = json.loads(newer["proposal/diffs.json"])["steps"]
+    assert (step["from"], step["to"]) == (first, second)
+    assert {"90.00", "10.00"} <= {value for change in step["changes"] for value in (change.get("before"), change.get("after"))}
