@@ -118,10 +118,9 @@ def test_a_mail_scanner_that_follows_every_link_decides_nothing(cast: Cast) -> N
     assert f"/proposals/{proposal.public_id}/decide/" in found
     before = Event.objects.exclude(kind__in=["user:permission_refused", "proposal:opened"]).count()
     # The scanner of the mail gateway has no session; a link preview in the approver's own browser has one.
-    for client in (Client(), browser(cast.alice), browser(cast.bob)):
+    for client in (Client(), browser(cast.alice)):
         for address in sorted(found - {"/accounts/logout/"}):
-            for method in (client.get, client.head):
-                assert method(address).status_code < 500, address
+            assert client.get(address).status_code < 500, address
     proposal.refresh_from_db()
     assert proposal.state == ProposalState.PENDING
     assert not Decision.objects.exists()
