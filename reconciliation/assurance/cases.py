@@ -185,7 +185,8 @@ def _decisions(keys: Sequence[UUID], thresholds: Thresholds) -> dict[UUID, tuple
     if not keys:
         return found
     with connection.cursor() as cursor:
-        cursor.execute(DECISIONS, {"keys": list(keys), "window": timedelta(seconds=thresholds.bulk_seconds)})
+        values: dict[str, Any] = {"keys": list(keys), "window": timedelta(seconds=thresholds.bulk_seconds)}
+        cursor.execute(DECISIONS, values)
         for key, user, kind, shown_at, decided_at, step, count in cursor.fetchall():
             item = DecisionFacts(str(user), kind, shown_at, decided_at, in_window=count, step=step)
             found[key] = (*found.get(key, ()), item)

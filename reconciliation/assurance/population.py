@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -127,11 +127,11 @@ class PopulationDigest:
         return f"sha256:{self._hash.hexdigest()}"
 
 
-def _rows(statement_text: str, scope: Scope) -> list[tuple[str, ...]]:
+def _rows(statement_text: str, scope: Scope) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement_text, _values(scope))
         return list(cursor.fetchall())
 
 
-def _values(scope: Scope) -> dict[str, object]:
+def _values(scope: Scope) -> dict[str, Any]:
     return {"companies": list(scope.companies), "since": scope.since, "until": scope.until}

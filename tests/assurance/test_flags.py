@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
@@ -44,7 +46,7 @@ def codes(proposal: Proposal) -> list[str]:
     return [flag.rule for flag in flags_of([proposal.pk]).get(proposal.pk, [])]
 
 
-def an_entry(gate: Gate, **changes: object) -> Proposal:
+def an_entry(gate: Gate, **changes: Any) -> Proposal:
     """Return an entry of the cast's agent, which is granted the tool here."""
     grant = make_grant(gate.cast.agent, "post_journal_entry")
     principal = principal_of(gate.cast.agent, grant, gate.cast.principal.credential_thumbprint)

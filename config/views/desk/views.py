@@ -13,7 +13,7 @@ from audit.queries import chain_status
 from audit.watch import export_rows
 from config.views.audit_pages import status_card
 from config.views.desk import exports, pages, searching
-from config.views.desk.parts import DeskPage, Panel, Table, desk_page, scope_of
+from config.views.desk.parts import DeskPage, Panel, Table, desk_page, money_texts, scope_of
 from identity.actors import actor_of
 from identity.console import lead_back, person_of
 from identity.permissions import Permission, permissions_of, requires
@@ -40,7 +40,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """Show how the chain is doing, where its checkpoints lie, and the statement of completeness."""
     now, scope = clock_now(), scope_of(request, request.GET, clock_now())
     found = statement(scope, run_by=str(person_of(request).pk), run_at=now)
-    panels = [*pages.statement_panels(found, person_of(request).get_username()), pages.exports_panel(export_rows(now=now))]
+    panels = [*pages.statement_panels(found, person_of(request).get_username()), pages.exports_panel(export_rows())]
     lead = "How much there is, from where to where, and that nothing is missing: before any sample."
     page = desk_page(request, scope, "desk:home", title="Auditor's desk", lead=lead, panels=panels)
     return _shown(request, page, "desk:home", card=status_card(chain_status(now=now), now))
@@ -120,7 +120,7 @@ def rule_run(request: HttpRequest, run_id: str) -> HttpResponse:
         pages.results_panel(run, chosen),
         Panel("hits", f"Hits of {chosen}" if chosen else "Hits", table=pages.hits_table(hits.rows), empty="No rule struck anything here."),
     ]
-    lead = f"{run.population_count:,} writes, {pages.money_texts(run.population_totals)}; started {run.started_at:%Y-%m-%d %H:%M} UTC."
+    lead = f"{run.population_count:,} writes, {money_texts(run.population_totals)}; started {run.started_at:%Y-%m-%d %H:%M} UTC."
     scope = scope_of_run(run)
     page = desk_page(request, scope, "desk:rule_runs", title=f"Rules, {run}", lead=lead, panels=panels, crumb=run.public_id)
     is_waiting = run.state == RuleRunState.REQUESTED
@@ -187,7 +187,7 @@ def draw(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @requires(Permission.EVIDENCE_EXPORT)
-def export_hits(request: HttpRequest, run_id: str) -> HttpResponse:
+def export_hits(request: HttpRequest, run_id: str) -> StreamingHttpResponse:
     """Stream the hits of a run; the export is an event itself, hence a POST."""
     run = get_rule_run_for(person_of(request), run_id)
     rows = exports.hits_of(run, request.POST.get("rule", ""))
@@ -196,7 +196,7 @@ def export_hits(request: HttpRequest, run_id: str) -> HttpResponse:
 
 @require_POST
 @requires(Permission.EVIDENCE_EXPORT)
-def export_sample(request: HttpRequest, sample_id: str) -> HttpResponse:
+def export_sample(request: HttpRequest, sample_id: str) -> StreamingHttpResponse:
     """Stream a sample; the export is an event itself, hence a POST."""
     found = get_sample_for(person_of(request), sample_id)
     rows = found.items.select_related("proposal", "proposal__commit__receipt")
@@ -205,7 +205,7 @@ def export_sample(request: HttpRequest, sample_id: str) -> HttpResponse:
 
 @require_POST
 @requires(Permission.EVIDENCE_EXPORT)
-def export_controls(request: HttpRequest) -> HttpResponse:
+def export_controls(request: HttpRequest) -> StreamingHttpResponse:
     """Stream the control matrix with its results; the export is an event itself, hence a POST."""
     scope = scope_of(request, request.POST, clock_now(), Permission.EVIDENCE_EXPORT)
     rows = control_rows(scope)
