@@ -82,7 +82,7 @@ def _pieces(scope: Scope, first: int, last: int, kinds: Sequence[str], where: st
             cursor.execute(SELECTED.format(where=where), [after, last, list(kinds), *arguments, EVENTS_PER_PIECE])
             rows = cursor.fetchall()
         for row in rows:
-            found = SelectedEvent(*row[:11], _record(row[11]))
+            found = SelectedEvent(*(*row[:11], _record(row[11])))
             if scope.shows(company=found.company, subject_kind=found.subject_kind, subject_id=found.subject_id):
                 yield found
         if len(rows) < EVENTS_PER_PIECE:

@@ -82,7 +82,7 @@ class Workshop:
         """Return the members as they are now."""
         paths = [path for path in sorted(self._parts.rglob("*")) if path.is_file() and path.stat().st_size]
         return Members(
-            {path.relative_to(self._parts).as_posix(): (path.stat().st_size, functools.partial(path.open, "rb")) for path in paths}
+            {path.relative_to(self._parts).as_posix(): (path.stat().st_size, functools.partial(open_binary, path)) for path in paths}
         )
 
     def assemble(self, output: Path) -> tuple[int, str]:

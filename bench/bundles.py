@@ -77,7 +77,7 @@ def _copied() -> float:
     from django.db import connection
 
     started = time.perf_counter()
-    with connection.cursor() as cursor, cursor.cursor.copy(COPIED) as copy:  # type: ignore[attr-defined]
+    with connection.cursor() as cursor, cursor.cursor.copy(COPIED) as copy:
         for _ in copy:
             pass
     return time.perf_counter() - started

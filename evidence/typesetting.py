@@ -10,10 +10,8 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Literal
 
 TEMPLATE = Path(__file__).with_name("report.typ")
-STANDARDS: list[Literal["a-3a", "ua-1"]] = ["a-3a", "ua-1"]
 
 
 def typeset(source: bytes) -> bytes:
@@ -26,7 +24,7 @@ def typeset(source: bytes) -> bytes:
         str(TEMPLATE),
         root=str(TEMPLATE.parent),
         font_paths=fonts,
-        pdf_standards=STANDARDS,
+        pdf_standards=["a-3a", "ua-1"],
         timestamp=int(request["timestamp"]),
         sys_inputs={
             "report": json.dumps(request["report"]),  # noqa: TID251  an input of the typesetter, hashed by nobody
