@@ -19,6 +19,7 @@ from identity.permissions import ROLE_PERMISSIONS, Permission
 from identity.preferences.queries import views_of
 from identity.queries import roles_of
 from kernel.clock import now as clock_now
+from kernel.context import current_origin
 
 THEME_COOKIE = "countersign_theme"
 SHORTCUTS_COOKIE = "countersign_shortcuts"
@@ -59,6 +60,7 @@ PLACES = (
     Place("Operate", "Mail log", "approvals:mails", "list", Permission.COMMIT_OPERATE),
     Place("Audit", "Auditor's desk", "desk:home", "audit", Permission.AUDIT_READ),
     Place("Audit", "Audit log", "audit:log", "list", Permission.AUDIT_READ),
+    Place("Audit", "Retention", "retention:home", "clock", Permission.AUDIT_READ),
     Place("Audit", "Evidence bundles", "evidence:bundles", "download", Permission.EVIDENCE_EXPORT),
     Place("Audit", "Oversight quality", "approvals:oversight", "search", Permission.OVERSIGHT_READ),
     Place("Administer", "People and groups", "admin:index", "people", Permission.USER_MANAGE),
@@ -110,6 +112,7 @@ def navigation(request: HttpRequest) -> dict[str, object]:
         "theme": theme_of(request),
         "has_shortcuts": request.COOKIES.get(SHORTCUTS_COOKIE) != "off",
         "saved_views": SimpleLazyObject(lambda: views_of(getattr(request, "user", None), request.path)),
+        "request_id": current_origin().request_id,
         "is_demo": settings.IS_DEMO,
     }
 

@@ -12,6 +12,7 @@ from config.views import home, preferences, search
 # One login for everybody: rate limits, second factors and the record of both hold for the admin too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
+handler500 = "config.views.failures.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("theme/", home.theme, name="theme"),
@@ -33,6 +34,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("reconciliation/", include("reconciliation.urls")),
     path("audit/bundles/", include("evidence.urls")),
     path("audit/desk/", include("config.views.desk.urls")),
+    path("audit/retention/", include("config.views.retention_urls")),
     path("audit/", include("config.views.audit_urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
