@@ -14,7 +14,7 @@ from django.db import connection
 
 from audit.events import LogEvent
 from audit.exporting import exporters, failures_in_a_row
-from audit.models import Checkpoint, Event, Frontier
+from audit.models import Checkpoint, Event, Export, Frontier
 from audit.queries import alarm_sentence
 from audit.sealer_process import SINGLETON_LOCK
 
@@ -78,7 +78,7 @@ class LogHealth:
 
 def log_health(*, now: datetime) -> LogHealth:
     """Return whether logging works at this instant."""
-    exports = export_rows(now=now)
+    exports = export_rows()
     return LogHealth((*_sealing(now), *_signing(now), *_exporting(exports, now)), exports)
 
 
@@ -90,9 +90,8 @@ def is_sealer_at_work() -> bool:
     return bool(is_held)
 
 
-def export_rows(*, now: datetime) -> tuple[ExportStatus, ...]:
+def export_rows() -> tuple[ExportStatus, ...]:
     """Return how every configured place is doing."""
-    del now
     rows = []
     for exporter in exporters():
         failures, done, failed = failures_in_a_row(exporter.name)
@@ -112,8 +111,6 @@ def export_rows(*, now: datetime) -> tuple[ExportStatus, ...]:
 
 
 def _failing_since(name: str, done_id: object) -> datetime | None:
-    from audit.models import Export
-
     rows = Export.objects.filter(exporter=name, is_done=False)
     if done_id is not None:
         rows = rows.filter(id__gt=done_id)

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from audit.models import Checkpoint, Event, Seal
+from audit.models import Checkpoint, Event, Export, Seal
 from audit.sealer_process import SINGLETON_LOCK, Exit, SealerProcess, request_seal
 from audit.verification import verify_chain
 from tests.builders.audit import INSTANT, recorded_many
@@ -98,6 +98,14 @@ def test_an_idle_log_beats(running: Running, settings: Settings) -> None:
     running.start()
     eventually(lambda: Event.objects.filter(kind="log:heartbeat", seal__isnull=False).count() >= 2)
     eventually(lambda: Checkpoint.objects.count() >= 2)
+
+
+def test_it_brings_checkpoints_outside_while_it_seals(running: Running, settings: Settings, tmp_path: Path) -> None:
+    settings.AUDIT_EXPORT_DIRECTORIES = (str(tmp_path / "mount"),)
+    running.start()
+    recorded_many(3)
+    eventually(lambda: Export.objects.filter(is_done=True, size__gte=4).exists())
+    assert list((tmp_path / "mount").glob("*.note"))
 
 
 def test_a_standby_takes_over(running: Running) -> None:
