@@ -26,8 +26,8 @@ class NothingToDispose(DomainError):
 class SecondPersonNeeded(PermissionRefused):
     """The same person can't approve a list twice."""
 
-    code = "second_person_needed"
-    title = "This needs another person"
+    code = "same_person_again"
+    title = "You have approved this already"
 
 
 class OutsideYourCompanies(PermissionRefused):

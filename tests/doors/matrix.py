@@ -198,6 +198,16 @@ desk:samples                GET  login  login 403      200        403         40
 desk:draw                   POST login  login 403      422        403         403      422     403           422
 desk:sample                 GET  login  login 403      200        403         403      200     200           404
 desk:export_sample          POST login  login 403      200        403         403      200     403           404
+retention:home              GET  login  login 403      200        403         403      200     200           200
+retention:set-rule          POST login  login 403      422        403         403      403     422           422
+retention:place-hold        POST login  login 403      422        403         403      403     422           422
+retention:release-hold      POST login  login 403      422        403         403      403     422           422
+retention:list-expired      POST login  login 403      409        403         403      403     409           409
+retention:list-erasure      POST login  login 403      422        403         403      403     422           422
+retention:list              GET  login  login 403      200        403         403      200     200           404
+retention:approve           POST login  login 403      409        403         403      403     409           409
+retention:decline           POST login  login 403      422        403         403      403     422           422
+retention:certificate       GET  login  login 403      404        403         403      404     404           404
 audit:log                   GET  login  login 403      200        403         403      200     200           200
 audit:event                 GET  login  login 403      200        403         403      200     200           404
 audit:proposal              GET  login  login 403      200        403         403      200     200           404

@@ -15,7 +15,7 @@ from pytest_django import DjangoDbBlocker
 
 from approvals.models import Policy, PolicyRow
 from approvals.states import PolicyState
-from audit.models import Event
+from audit.models import Disposal, Event
 from evidence.models import Bundle
 from identity.events import IdentityEvent
 from identity.models import Role
@@ -162,6 +162,8 @@ def a_scene(world: World) -> Scene:
             **{f"desk:{name}": desk["run"] for name in ("rule_run", "export_hits")},
             **{f"desk:{name}": desk["sample"] for name in ("sample", "export_sample")},
             "approvals:activate_thresholds": {"version": "1"},
+            **{f"retention:{name}": {"disposal_id": a_disposal()} for name in ("list", "approve", "decline", "certificate")},
+            "retention:release-hold": {"hold_id": "hold_00000000000000000000000000"},
             "audit:event": event,
             "audit:proposal": in_committed,
             "audit:bundle": in_committed,
@@ -177,6 +179,13 @@ def a_scene(world: World) -> Scene:
             "reconciliation:run_now": {"company": COMPANY},
         },
     )
+
+
+def a_disposal() -> str:
+    """Return a list of payloads of the company that waits for two people."""
+    listed = {"purpose": "expiry", "prepared_by": "1", "prepared_at": clock_now(), "listed": 1, "list_digest": "sha256:1"}
+    made, _ = Disposal.objects.get_or_create(state="listed", defaults=listed | {"companies": [COMPANY]})
+    return made.public_id
 
 
 def the_desk(world: World) -> dict[str, dict[str, str]]:
