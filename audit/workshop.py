@@ -17,7 +17,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import BinaryIO
 
-from audit.verifier.countersign_verify import CHUNK_BYTES, MEMBER_PATTERN, ArchiveWriter, Members
+from audit.verifier.countersign_verify import CHUNK_BYTES, MEMBER_PATTERN, ArchiveWriter, Members, open_binary
 from kernel.canonical import canonical_bytes, parse_json
 
 STATE = "state.json"
