@@ -108,7 +108,7 @@ def test_events_about_a_person_are_for_where_they_work_or_worked(auditor: User, 
 
 
 def test_what_is_about_nobody_is_for_every_auditor(auditor: User, stranger: User) -> None:
-    subjects = [Subject("agent", "unknown"), Subject("user", str(stranger.pk)), Subject("user", "not a key")]
+    subjects = [Subject("agent", "unknown"), Subject("user", str(stranger.pk)), Subject("user", "not-a-key")]
     for number, subject in enumerate(subjects):
         at = now() + timedelta(milliseconds=number)
         error = PermissionRefused(detail="No.")
