@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db import connection
 
 from audit.events import RetentionEvent
@@ -40,6 +42,6 @@ def check_shredded(findings: Findings) -> None:
         detail.append(f"{count} shredded")
 
 
-def _named_by(tombstone_id: object) -> frozenset[str]:
+def _named_by(tombstone_id: UUID) -> frozenset[str]:
     row = Event.objects.filter(pk=tombstone_id, kind=RetentionEvent.SHREDDED).first()
     return frozenset(record_part(record_of(row), "outcome", "events") or ()) if row else frozenset()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -188,7 +189,7 @@ def _day_parameters() -> dict[str, int]:
     return {name.value: days for name, days in days_by_class().items()}
 
 
-def _rows(sql: str, parameters: Mapping[str, object]) -> Iterator[tuple[object, ...]]:
+def _rows(sql: str, parameters: Mapping[str, str | int | datetime]) -> Iterator[tuple[Any, ...]]:
     with connection.chunked_cursor() as cursor:
         cursor.execute(sql, parameters)
         while rows := cursor.fetchmany(ROWS_PER_FETCH):
