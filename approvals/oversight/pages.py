@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
-from approvals.oversight.indicators import percent, signs_of
+from approvals.oversight.indicators import DECISIONS_MIN, percent, signs_of
 from approvals.oversight.models import Draw
 from approvals.oversight.statistics import Agreement, Band, Habits, agreement, bands, habits
 from kernel.display import Tag, Tone, counted, span
@@ -92,7 +92,7 @@ def oversight_page(*, companies: Iterable[str], days: int, now: datetime) -> Ove
         draws=[
             (
                 f"{draw.company} {draw.on.isoformat()}",
-                f"{draw.share_permille} of 1,000",
+                f"{draw.share_permille:,} of 1,000",
                 f"{draw.population_count:,}",
                 draw.seed,
             )
@@ -122,7 +122,8 @@ def chart_of(currency: str, by_size: Sequence[Band]) -> Chart:
             )
         )
     told = "; ".join(bar.text for bar in bars)
-    is_flat = len(by_size) > 1 and by_size[-1].median_seconds <= by_size[0].median_seconds
+    is_told = len(by_size) > 1 and min(by_size[0].decisions, by_size[-1].decisions) >= DECISIONS_MIN
+    is_flat = is_told and by_size[-1].median_seconds <= by_size[0].median_seconds
     sign = "The largest amounts get no more time than the smallest." if is_flat else ""
     return Chart(WIDTH, HEIGHT, BASE, BASE + 24, bars, f"Median time from page to decision by amount: {told}.", sign)
 

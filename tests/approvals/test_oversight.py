@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,9 +14,10 @@ from approvals.oversight import services
 from approvals.oversight.events import ReviewEvent
 from approvals.oversight.indicators import percent, signs_of
 from approvals.oversight.models import Draw, EvidenceOpening, Review
+from approvals.oversight.pages import chart_of
 from approvals.oversight.queries import review_waiting
 from approvals.oversight.sampling import choose, is_drawn, population_digest
-from approvals.oversight.statistics import Habits, agreement, bands, habits
+from approvals.oversight.statistics import Band, Habits, agreement, bands, habits
 from audit.models import Event
 from kernel.canonical import parse_json
 from kernel.clock import now as clock_now
@@ -138,6 +140,13 @@ def test_signs_need_numbers_and_name_their_thresholds() -> None:
     assert signs_of(stamping)[0].text == "40 % decided in less than 10 s (sign from 25 %)"
     assert signs_of(Habits(1, 19, 19, 0, 19, 19, 1, 19, 0, 19)) == []
     assert (percent(1, 3), percent(2, 3), percent(1, 200), percent(0, 0)) == ("33 %", "67 %", "1 %", "–")
+
+
+def test_a_drawing_says_something_only_about_enough_decisions() -> None:
+    small, large = Band("below 1,000", 40, 30), Band("50,000 and more", 20, 30)
+    assert chart_of("EUR", [small, large]).sign == "The largest amounts get no more time than the smallest."
+    assert chart_of("EUR", [small, replace(large, decisions=19)]).sign == ""
+    assert chart_of("EUR", [small, replace(large, median_seconds=31)]).sign == ""
 
 
 def test_the_data_that_was_opened_stands_in_the_decisions_event(cast: Cast) -> None:
