@@ -13,5 +13,4 @@ def pages(installation: Installation) -> Iterator[Stop]:
     yield "", "/accounts/login/", "login"
     yield "", "/accounts/password/reset/", "password-reset"
     yield "", "/api/v1/docs", "documentation"
-    yield "maria", "/accounts/2fa/", "second-factors"
     yield "maria", "/accounts/logout/", "logout"
