@@ -51,7 +51,7 @@ def _write(cast: Cast, **changes: object) -> BusinessCalendar:
     return write_calendar(company="DE01", draft=draft, user=cast.cora, actor=actor(cast.cora), now=clock_now())
 
 
-def test_a_step_is_due_by_its_companys_calendar(cast: Cast) -> None:
+def test_a_step_is_due_by_the_calendar_of_its_company(cast: Cast) -> None:
     now = datetime(2099, 6, 5, 9, tzinfo=UTC)
     _write(cast, time_zone="Europe/Berlin", weekend=(5, 6, 7), closes_at=time(12), holidays={now.date() + timedelta(days=3): "A day"})
     following = Calendar(
