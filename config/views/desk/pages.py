@@ -189,7 +189,7 @@ def results_panel(run: RuleRun, chosen: str) -> Panel:
                 hits,
                 figure(found["tested"]),
                 figure(found["not_applicable"]),
-                figure(untested, why),
+                Cell(f"{untested:,}", sub=why),
             ]
         )
     columns = ("Rule", "Hits", "Tested", "Not applicable", "Not tested")
