@@ -35,6 +35,9 @@ MATRIX = {
     "audit:read":             "-  x  -  -  x  x",
     "evidence:export":        "-  x  -  -  x  -",
     "user:manage":            "-  -  -  -  -  x",
+    "proposal:comment":       "x  x  x  x  -  -",
+    "oversight:read":         "-  x  -  -  x  -",
+    "retention:manage":       "-  x  -  -  -  x",
     "tool:read":              "x  x  x  x  x  x",
 }  # fmt: skip
 COLUMNS = (Role.APPROVER, Role.CONTROLLER, Role.AGENT_OWNER, Role.OPERATOR, Role.AUDITOR, Role.ADMINISTRATOR)
