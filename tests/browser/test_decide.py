@@ -27,7 +27,7 @@ def test_from_login_to_the_document(visit: Callable[..., Watched], installation:
     watched = visit()
     page = watched.open("/")
     sign_in(page, installation, "maria")
-    expect(page).to_have_url(f"{watched.address}/inbox/")
+    expect(page).to_have_url(f"{watched.address}/")
     page.get_by_role("link", name=HEADLINE).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text(HEADLINE)
     page.get_by_role("button", name="Approve 6,912.00 EUR").click()
@@ -88,7 +88,7 @@ def test_with_the_keyboard_only(visit: Callable[..., Watched], installation: Ins
     press_until(page, "#id_password")
     page.keyboard.type(installation.passwords["maria"])
     page.keyboard.press("Enter")
-    page.wait_for_url("**/inbox/")
+    page.get_by_role("heading", name="Today").wait_for()
     page.keyboard.press("Tab")
     assert page.evaluate("() => document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
