@@ -35,21 +35,21 @@ class Workshop:
         state = parse_json(path.read_bytes()) if path.exists() else {}
         if not isinstance(state, dict):
             raise TypeError(f"{path} is not the note of a workshop")
-        self.state: dict[str, object] = state
+        self.noted: dict[str, object] = state
 
     def note(self, **facts: object) -> None:
         """Put these facts on the note, on disk, all at once."""
-        self.state = {**self.state, **facts}
+        self.noted = {**self.noted, **facts}
         draft = self.directory / f".{STATE}"
         with draft.open("wb") as file:
-            file.write(canonical_bytes(self.state))
+            file.write(canonical_bytes(self.noted))
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.directory / STATE)
 
     def is_done(self, step: str) -> bool:
         """Tell whether a step of the work is finished."""
-        return self.state.get(f"done_{step}") is True
+        return self.noted.get(f"done_{step}") is True
 
     def finish(self, step: str, **facts: object) -> None:
         """Note that a step is finished, with what came of it."""

@@ -11,6 +11,7 @@ from commits.states import AttemptOutcome, CommitState
 from gateway.port import Json
 from gateway.preconditions import Check, Precondition
 from kernel.canonical import parse_json
+from kernel.errors import NotCanonical
 
 CODE_LENGTH_MAX = 64
 DETAIL_LENGTH_MAX = 2000
@@ -60,7 +61,10 @@ class Claimed:
 
 def params_of(action_bytes: bytes) -> Mapping[str, object]:
     """Return the parameters of an action; empty where the bytes hold none."""
-    action = parse_json(action_bytes or b"{}")
+    try:
+        action = parse_json(action_bytes or b"{}")
+    except NotCanonical:
+        return {}
     params = action.get("params", {}) if isinstance(action, dict) else {}
     return params if isinstance(params, dict) else {}
 

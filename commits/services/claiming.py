@@ -145,7 +145,7 @@ def _start(rows: Sequence[Commit], verdicts: Mapping[UUID, Verdict], *, now: dat
             tool=row.tool,
             reference=row.proposal.public_id,
             request_bytes=bytes(row.proposal.action_bytes),
-            params=verdicts[row.pk].params or params_of(bytes(row.proposal.action_bytes)),
+            params=verdicts[row.pk].params or params_of(bytes(row.request_bytes or b"")),
             preconditions=verdicts[row.pk].preconditions,
             deadline=deadline,
             connection=row.connection,
