@@ -71,10 +71,12 @@ def query_counts(proposal: Proposal) -> list[Row]:
 
 
 def growth(url: str, template: uuid.UUID, sizes: list[int]) -> list[Row]:
-    """Return the inbox's 95th percentile and the cost of one more proposal with so many there, a tenth of them pending.
+    """Return the 95th percentiles of inbox and proposal page, and the cost of one more proposal with so many there, a tenth of them pending.
 
     Each size stands beside the smallest; all are the same agent's of the last 30 days, so its rolling sums run over all of them.
     """
+    from kernel.ids import Prefix, encode
+
     rows: list[Row] = []
     copied = 0
     for size in sizes:
@@ -82,11 +84,21 @@ def growth(url: str, template: uuid.UUID, sizes: list[int]) -> list[Row]:
         copied = size
         with approver() as client:
             inbox = percentile([_wait(client, "/inbox/") for _ in range(LOOKS)], 95) * 1000
+            address = f"/proposals/{encode(Prefix.PROPOSAL, template)}/"
+            page = percentile([_wait(client, address) for _ in range(LOOKS)], 95) * 1000
         one_more = _one_more()
-        print(f"  with {size:,} proposals: inbox {inbox:.0f} ms, one more proposal {one_more:.1f} ms", flush=True)
-        found = [Row.plain(f"inbox_p95_of_{size}", inbox, "ms"), Row.plain(f"propose_with_{size}", one_more, "ms each")]
+        print(f"  with {size:,} proposals: inbox {inbox:.0f} ms, proposal {page:.0f} ms, one more {one_more:.1f} ms", flush=True)
+        found = [
+            Row.plain(f"inbox_p95_of_{size}", inbox, "ms"),
+            Row.plain(f"propose_with_{size}", one_more, "ms each"),
+            Row.plain(f"proposal_page_p95_of_{size}", page, "ms"),
+        ]
         if rows:
-            found = [Row.growth(found[0].name, inbox, "ms", rows[0], at_most=1.5), Row.growth(found[1].name, one_more, "ms each", rows[1])]
+            found = [
+                Row.growth(found[0].name, inbox, "ms", rows[0], at_most=1.5),
+                Row.growth(found[1].name, one_more, "ms each", rows[1]),
+                Row.growth(found[2].name, page, "ms", rows[2], at_most=1.5),
+            ]
         rows += found
     return rows
 

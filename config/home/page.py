@@ -122,7 +122,7 @@ def _proposals_chart(companies: Collection[str], now: datetime) -> Chart:
         .values_list("day", "state", "outcome__status")
         .annotate(Count("pk"))
     )
-    numbers: dict[str, Counter[date]] = {title: Counter() for title, _, _ in ENDINGS} | {"Still open": Counter()}
+    numbers: dict[str, Counter[date]] = {title: Counter() for title in [*(title for title, _, _ in ENDINGS), "Still open"]}
     for day, state, status, number in rows:
         key = f"{state}/{status}" if state == ProposalState.APPROVED else str(state)
         title = next((title for title, _, keys in ENDINGS if key in keys), "Still open")

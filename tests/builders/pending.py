@@ -24,7 +24,7 @@ def pending_copies(template: Proposal, many: int, *, overdue: int = 0) -> list[u
 
     Their bytes are the template's: they are for lists, filters and counts, not for being decided on.
     """
-    values = {"many": many, "overdue": overdue, "template": template.pk}
+    values: dict[str, int | uuid.UUID] = {"many": many, "overdue": overdue, "template": template.pk}
     step = {
         "route_id": KEY,
         "due_at": "CASE WHEN copy.number <= %(overdue)s THEN now() - interval '1 day' ELSE template.due_at END",
@@ -38,7 +38,7 @@ def pending_copies(template: Proposal, many: int, *, overdue: int = 0) -> list[u
             (Exclusion, {"route_id": KEY}, "route_id"),
             (Citation, {"proposal_id": KEY}, "proposal_id"),
         ):
-            columns = [field.column for field in model._meta.concrete_fields if field.column != "id" or "id" in own]
+            columns = [str(field.column) for field in model._meta.concrete_fields if field.column != "id" or "id" in own]
             named = ", ".join(columns)
             taken = ", ".join(own.get(column, f"template.{column}") for column in columns)
             table = model._meta.db_table
