@@ -272,7 +272,12 @@ class Decision(models.Model):
     second_factor = models.JSONField(null=True, blank=True, help_text="The login's record of the strong second factor, copied")
     second_factor_at = models.DateTimeField(null=True, blank=True)
     signature = models.ForeignKey(
-        "approvals.Signature", on_delete=models.PROTECT, null=True, blank=True, related_name="decisions", help_text="The passkey's, if signed"
+        "approvals.Signature",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="decisions",
+        help_text="The passkey's, if signed",
     )
     acting_for = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -327,13 +332,11 @@ class Decision(models.Model):
         return encode(Prefix.DECISION, self.pk)
 
 
-from approvals.matrix.models import CompanyCurrency, ExchangeRate, PolicyEditor, StepGroup  # noqa: E402, F401  tables of this app, too
-
-
 # One table of models for Django, in two files for readers; the other file names these models, so it comes last.
 from approvals.bulk.models import Bulk, BulkItem  # noqa: E402, F401
 from approvals.flags.models import Flag, ThresholdSet  # noqa: E402, F401
 from approvals.mail.models import Mail, MailPreference  # noqa: E402, F401
+from approvals.matrix.models import CompanyCurrency, ExchangeRate, PolicyEditor, StepGroup  # noqa: E402, F401  tables of this app, too
 from approvals.models_decision import Attachment, Ceremony, Comment, Signature, StepUp  # noqa: E402
 from approvals.oversight.models import Draw, EvidenceOpening, Review  # noqa: E402, F401
 from approvals.work.models import Claim, Looking, Snooze  # noqa: E402, F401

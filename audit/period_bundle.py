@@ -97,9 +97,9 @@ def plan_period(*, since: datetime, until: datetime, companies: frozenset[str] |
 
 def make_period_bundle(workshop: Workshop, plan: Callable[[], Scope], output: Path, *, progress: Progress) -> MadeBundle:
     """Write the bundle to `output`, going on where the workshop was left; what was planned first stays planned."""
-    if "plan" not in workshop.state:
+    if "plan" not in workshop.noted:
         workshop.note(plan=_plan_as_json(plan()))
-    scope = _plan_of_json(workshop.state["plan"])
+    scope = _plan_of_json(workshop.noted["plan"])
     _write_events(workshop, scope, progress)
     _write_proofs(workshop, scope)
     _write_documents(workshop, scope, progress)
@@ -119,7 +119,7 @@ def make_period_bundle(workshop: Workshop, plan: Callable[[], Scope], output: Pa
     workshop.write("manifest.json", manifest)
     workshop.write("manifest.dsse.json", signed_envelope(manifest))
     size, digest = workshop.assemble(output)
-    events, withheld = int(str(workshop.state["events"])), int(str(workshop.state["withheld"]))
+    events, withheld = int(str(workshop.noted["events"])), int(str(workshop.noted["withheld"]))
     return MadeBundle(output, size, f"sha256:{digest}", events, withheld, scope.checkpoint_size)
 
 
@@ -135,7 +135,7 @@ class _Walk:
 
 
 def _write_events(workshop: Workshop, scope: Scope, progress: Progress) -> None:
-    stored = workshop.state.get("walk")
+    stored = workshop.noted.get("walk")
     walk = _Walk(**stored) if isinstance(stored, dict) else _Walk(sequence=scope.first_sequence - 1)
     total = scope.last_sequence - scope.first_sequence + 1
     with (
@@ -224,8 +224,8 @@ def _header(workshop: Workshop, scope: Scope, checkpoint: Checkpoint) -> dict[st
         "chain_id": chain_id(),
         "origin": log_origin(),
         "region": region(),
-        "events": workshop.state["events"],
-        "withheld": workshop.state["withheld"],
+        "events": workshop.noted["events"],
+        "withheld": workshop.noted["withheld"],
         "first_sequence": scope.first_sequence,
         "last_sequence": scope.last_sequence,
         "checkpoint": {"size": checkpoint.size, "root": bytes(checkpoint.root).hex()},
@@ -239,7 +239,7 @@ def _write_documents(workshop: Workshop, scope: Scope, progress: Progress) -> No
     with connection.cursor() as cursor:
         cursor.execute(PROPOSALS, [scope.first_sequence, scope.last_sequence])
         proposals = [proposal for proposal, company in cursor.fetchall() if scope.shows_company(company)]
-    last, length = str(workshop.state.get("documents_after", "")), int(str(workshop.state.get("documents_length", 0)))
+    last, length = str(workshop.noted.get("documents_after", "")), int(str(workshop.noted.get("documents_length", 0)))
     written = sum(proposal <= last for proposal in proposals)
     with workshop.file("documents.jsonl", length) as file:
         while written < len(proposals):
@@ -273,7 +273,7 @@ def _write_tables(workshop: Workshop, scope: Scope, progress: Progress) -> None:
 
 
 def _described(workshop: Workshop) -> list[dict[str, object]]:
-    return [value for name, value in sorted(workshop.state.items()) if name.startswith("stated_") and isinstance(value, dict)]
+    return [value for name, value in sorted(workshop.noted.items()) if name.startswith("stated_") and isinstance(value, dict)]
 
 
 def _plan_as_json(scope: Scope) -> dict[str, object]:

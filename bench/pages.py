@@ -71,7 +71,7 @@ def query_counts(proposal: Proposal) -> list[Row]:
 
 
 def growth(url: str, template: uuid.UUID, sizes: list[int]) -> list[Row]:
-    """Return the 95th percentiles of inbox and proposal page, and the cost of one more proposal with so many there, a tenth of them pending.
+    """Return the 95th percentiles of inbox and proposal page, and the cost of one more proposal, a tenth of so many pending.
 
     Each size stands beside the smallest; all are the same agent's of the last 30 days, so its rolling sums run over all of them.
     """

@@ -22,7 +22,7 @@ from identity.permissions import ROLE_PERMISSIONS, Permission
 from kernel.errors import DomainError
 from ledger.refusals import RETRYABLE, RefusalCode
 
-APPS = ("kernel", "audit", "ledger", "gateway", "identity", "proposals", "approvals", "commits", "reconciliation", "evidence", "config")
+APPS = ("kernel", "audit", "ledger", "gateway", "identity", "proposals", "approvals", "commits", "reconciliation", "config")
 NOT_IMPORTED = re.compile(r"\.(migrations|management|asgi|wsgi|telemetry|with_postgres|supervisor)(\.|$)")
 # Functions whose first argument is a stable code and whose second is its sentence.
 VERDICTS = frozenset({"Denied", "Problem", "refusal", "client_refusal", "details_refusal", "_outside", "_above"})

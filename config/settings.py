@@ -13,12 +13,12 @@ from config import checkpoint_places, residency
 from config.databases import Process, current_process, database_settings
 from config.paths import CHECKPOINTS, DATA, EVIDENCE, PROJECT
 from config.secret_store import new_checkpoint_signing_key, new_payload_key, new_token_signing_key, secret, secret_file
-from evidence.report_key import new_report_identity
 from gateway.addresses import AllowList, parse_allow_list
 from identity.limits.quotas import Quota, parse_quota
 from kernel.clock import now
 from kernel.errors import DomainError
 from kernel.money import Money
+from reconciliation.evidence.report_key import new_report_identity
 
 PROCESS = current_process()
 BASE_DIR = PROJECT
@@ -106,7 +106,7 @@ INSTALLED_APPS = [
     "approvals",
     "commits",
     "reconciliation",
-    "evidence",
+    "reconciliation.evidence",
 ]
 
 MIDDLEWARE = [
@@ -186,9 +186,7 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 
 # Mail to approvers (docs/settings.md): off until a mail server, or another backend of Django's, is named.
 EMAIL_HOST = os.environ.get("COUNTERSIGN_EMAIL_HOST", "")
-EMAIL_BACKEND = os.environ.get(
-    "COUNTERSIGN_EMAIL_BACKEND", f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
-)
+EMAIL_BACKEND = os.environ.get("COUNTERSIGN_EMAIL_BACKEND", f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend")
 EMAIL_PORT = number("COUNTERSIGN_EMAIL_PORT", 587, low=1, high=65_535)
 EMAIL_HOST_USER = os.environ.get("COUNTERSIGN_EMAIL_USER", "")
 EMAIL_HOST_PASSWORD = secret("email_password", make=str) if EMAIL_HOST_USER else ""

@@ -32,7 +32,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("proposals.webhooks.urls")),
     path("commits/", include("commits.urls")),
     path("reconciliation/", include("reconciliation.urls")),
-    path("audit/bundles/", include("evidence.urls")),
+    path("audit/bundles/", include("reconciliation.evidence.urls")),
     path("audit/desk/", include("config.views.desk.urls")),
     path("audit/retention/", include("config.views.retention_urls")),
     path("audit/", include("config.views.audit_urls")),

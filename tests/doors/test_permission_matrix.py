@@ -16,7 +16,6 @@ from pytest_django import DjangoDbBlocker
 from approvals.models import Policy, PolicyRow
 from approvals.states import PolicyState
 from audit.models import Disposal, Event
-from evidence.models import Bundle
 from identity.events import IdentityEvent
 from identity.models import Role
 from kernel.actors import Actor
@@ -26,6 +25,7 @@ from kernel.ids import Prefix, encode, new_id
 from reconciliation.assurance.rule_runs import request_rule_run
 from reconciliation.assurance.samples import draw_sample
 from reconciliation.assurance.scope import Scope
+from reconciliation.evidence.models import Bundle
 from reconciliation.models import Run
 from tests.builders import console, federation, identity
 from tests.builders.proposals import a_key

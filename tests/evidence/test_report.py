@@ -14,10 +14,10 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import SignatureCoverageLevel, validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 
-from evidence.pdf_signing import signed_pdf
-from evidence.report.composing import unsigned_pdf
-from evidence.report_key import parse_identity
-from evidence.safe_text import RANGES, is_printable, visible
+from reconciliation.evidence.pdf_signing import signed_pdf
+from reconciliation.evidence.report.composing import unsigned_pdf
+from reconciliation.evidence.report_key import parse_identity
+from reconciliation.evidence.safe_text import RANGES, is_printable, visible
 from tests.builders.audit import INSTANT
 from tests.evidence.conftest import Evidence, members_of
 from tests.evidence.test_tables import rows

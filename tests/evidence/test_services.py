@@ -17,14 +17,14 @@ from securesystemslib.signer._key import SSlibKey
 
 from audit.keys import verifying_key
 from audit.models import Event
-from evidence import services, tasks
-from evidence.errors import BundleNotReady, PeriodWrong
-from evidence.models import Bundle
-from evidence.queries import file_of, visible_bundles, workshop_of
-from evidence.services import LEASE
 from identity.models import Role
 from kernel.actors import Actor
 from kernel.errors import PermissionRefused, StateConflict
+from reconciliation.evidence import services, tasks
+from reconciliation.evidence.errors import BundleNotReady, PeriodWrong
+from reconciliation.evidence.models import Bundle
+from reconciliation.evidence.queries import file_of, visible_bundles, workshop_of
+from reconciliation.evidence.services import LEASE
 from tests.builders.identity import COMPANY, make_user
 from tests.evidence.conftest import SINCE, Evidence, members_of, verified
 

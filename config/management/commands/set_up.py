@@ -32,7 +32,7 @@ SCHEDULES = (
     ("Mail approvers", "approvals.tasks.mail", 1),
     ("Draw second reviews", "approvals.tasks.draw_reviews", 60),
     ("Nightly reconciliation", "reconciliation.tasks.run_nightly", 60),
-    ("Make evidence bundles", "evidence.tasks.make_waiting", 1),
+    ("Make evidence bundles", "reconciliation.evidence.tasks.make_waiting", 1),
 )
 
 # What takes long runs beside what people wait for, not before it.
@@ -41,7 +41,7 @@ BULK_TASKS = frozenset(
         "approvals.tasks.escalate_overdue",
         "approvals.tasks.mail",
         "approvals.tasks.draw_reviews",
-        "evidence.tasks.make_waiting",
+        "reconciliation.evidence.tasks.make_waiting",
         "reconciliation.tasks.run_nightly",
         "proposals.webhooks.tasks.deliver",
     }

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from django.contrib.auth.models import User
 
-from evidence.models import Bundle
-from evidence.states import BundleState
 from kernel.clock import now
+from reconciliation.evidence.models import Bundle
+from reconciliation.evidence.states import BundleState
 from tests.browser.sweep import Stop
 from tests.builders.console import LARGE_ORDER, Installation
 

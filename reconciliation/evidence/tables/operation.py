@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from audit.bundle_parts import Column, Scope, Table
 from audit.selection import SelectedEvent, events_about, selected_events
 from commits.models import Attempt, Commit
-from evidence.tables.gate import COMPANY, EVENT, PROPOSAL, SEQUENCE, amount_text
-from evidence.tables.pieces import in_pieces, moment, names_of, texts
 from kernel.ids import Prefix, decode
+from reconciliation.evidence.tables.gate import COMPANY, EVENT, PROPOSAL, SEQUENCE, amount_text
+from reconciliation.evidence.tables.pieces import in_pieces, moment, names_of, texts
 from reconciliation.models import Break, Run
 
 SUCCEEDED = "commit:succeeded"

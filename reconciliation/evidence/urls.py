@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from evidence import views
+from reconciliation.evidence import views
 
 app_name = "evidence"
 urlpatterns = [

@@ -9,7 +9,6 @@ from approvals.flags.queries import InForce, thresholds_in_force
 from approvals.rules.catalogue import RULES
 from approvals.rules.engine import evaluate
 from audit.bundle_parts import Scope
-from evidence.report.parts import Rows
 from kernel.canonical import canonical_bytes
 from kernel.ids import Prefix, encode
 from kernel.money import Money
@@ -18,6 +17,7 @@ from reconciliation.assurance.cases import cases
 from reconciliation.assurance.controls import control_rows
 from reconciliation.assurance.scope import Scope as Desk
 from reconciliation.assurance.tie_out import tie_out
+from reconciliation.evidence.report.parts import Rows
 
 HITS_MAX = 100_000
 

@@ -9,11 +9,11 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
-from evidence.models import Bundle
-from evidence.states import BundleState
 from identity.permissions import Permission, companies_with
 from kernel.errors import NotVisible
 from kernel.ids import Prefix, decode
+from reconciliation.evidence.models import Bundle
+from reconciliation.evidence.states import BundleState
 
 
 def visible_bundles(user: User) -> QuerySet[Bundle]:

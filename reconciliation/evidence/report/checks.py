@@ -5,8 +5,8 @@ from __future__ import annotations
 from audit.bundle_parts import Scope
 from audit.keys import verifying_key
 from audit.verifier.countersign_verify import PERIOD_SCHEMA, Bundle, record_part
-from evidence.report.parts import Cell, FigureBook, Grid, Section
 from kernel.display import utc
+from reconciliation.evidence.report.parts import Cell, FigureBook, Grid, Section
 
 STEPS = """
 Take the public key, one line that begins with countersign/, from a place you trust: on paper, from an earlier copy of your own. Not from

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from evidence.report.composing import compose
+from reconciliation.evidence.report.composing import compose
 
 __all__ = ["compose"]

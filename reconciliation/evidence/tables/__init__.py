@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from audit.bundle_parts import Table
-from evidence.tables import gate, ledgers, operation
-from evidence.tables.gate import sod_section
+from reconciliation.evidence.tables import gate, ledgers, operation
+from reconciliation.evidence.tables.gate import sod_section
 
 __all__ = ["TABLES", "sod_section"]
 

@@ -13,11 +13,11 @@ from django.db.models import F, Q, QuerySet, Sum
 from approvals.models import Decision
 from approvals.states import DecisionKind
 from audit.bundle_parts import Column, Scope, Table
-from evidence.tables.gate import amount_text
-from evidence.tables.pieces import in_pieces, texts
 from kernel.errors import InvalidIdentifier
 from kernel.ids import Prefix, decode, encode
 from ledger.models import Account, JournalEntry, Posting
+from reconciliation.evidence.tables.gate import amount_text
+from reconciliation.evidence.tables.pieces import in_pieces, texts
 
 # The standard's words for kinds of account.
 ACCOUNT_TYPES = {

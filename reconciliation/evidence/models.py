@@ -7,8 +7,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
-from evidence.states import BundleKind, BundleState
 from kernel.ids import Prefix, encode, new_id
+from reconciliation.evidence.states import BundleKind, BundleState
 
 
 class Bundle(models.Model):

@@ -11,11 +11,11 @@ from approvals.models import Exclusion
 from approvals.policies import EXCLUSION_LABELS
 from audit.bundle_parts import Column, Scope, Table
 from audit.selection import SelectedEvent, selected_events
-from evidence.tables.pieces import in_pieces, moment, names_of, texts
 from kernel.canonical import canonical_bytes
 from kernel.ids import Prefix, decode, encode
 from kernel.money import Money
 from proposals.models import Proposal
+from reconciliation.evidence.tables.pieces import in_pieces, moment, names_of, texts
 
 PROPOSED = "proposal:proposed"
 DECIDED = "approval:decided"

@@ -19,17 +19,17 @@ from audit.period_bundle import MadeBundle, Progress, make_period_bundle, plan_p
 from audit.records import Subject
 from audit.sealer_process import request_seal
 from audit.workshop import Workshop
-from evidence.errors import BundleNotReady, PeriodWrong
-from evidence.eyes import visible_subjects
-from evidence.models import Bundle
-from evidence.queries import file_of, workshop_of
-from evidence.states import BUNDLE_TRANSITIONS, BundleKind, BundleState
 from identity.permissions import Permission, companies_with
 from kernel.actors import Actor
 from kernel.clock import wire_time
 from kernel.errors import DomainError, PermissionRefused, StateConflict
 from kernel.queue import wake
 from kernel.transitions import advance
+from reconciliation.evidence.errors import BundleNotReady, PeriodWrong
+from reconciliation.evidence.eyes import visible_subjects
+from reconciliation.evidence.models import Bundle
+from reconciliation.evidence.queries import file_of, workshop_of
+from reconciliation.evidence.states import BUNDLE_TRANSITIONS, BundleKind, BundleState
 
 ACTOR = Actor.system("evidence")
 LEASE = timedelta(minutes=10)

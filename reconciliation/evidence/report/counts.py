@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from audit.bundle_parts import Scope
 from audit.verifier.countersign_verify import Bundle, Members
-from evidence.report.parts import NOT_TESTED, Cell, FigureBook, Grid, Section, cells, link, shown
-from evidence.report.reading import Row, added, counted, first_rows, rows_of
+from reconciliation.evidence.report.parts import NOT_TESTED, Cell, FigureBook, Grid, Section, cells, link, shown
+from reconciliation.evidence.report.reading import Row, added, counted, first_rows, rows_of
 
 PROPOSALS, APPROVALS, COMMITS = "proposals.csv", "approvals.csv", "erp/commits.csv"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from audit.bundle_parts import Column, Table
-from evidence.safe_text import visible
+from reconciliation.evidence.safe_text import visible
 
 NOT_TESTED = "Not tested"
 FIGURES = "report/figures.csv"

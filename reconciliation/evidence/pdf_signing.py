@@ -19,7 +19,7 @@ from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
 from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, SimpleSigner
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from evidence.report_key import ReportIdentity
+from reconciliation.evidence.report_key import ReportIdentity
 
 FIELD = "CountersignSeal"
 

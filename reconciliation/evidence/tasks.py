@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from evidence.models import Bundle
-from evidence.queries import waiting_bundle
-from evidence.services import make_bundle
 from kernel.clock import now
 from kernel.errors import StateConflict
 from kernel.ids import Prefix, decode
+from reconciliation.evidence.models import Bundle
+from reconciliation.evidence.queries import waiting_bundle
+from reconciliation.evidence.services import make_bundle
 
 
 def make_requested(bundle_id: str) -> str:

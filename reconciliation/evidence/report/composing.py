@@ -14,13 +14,13 @@ from audit.bundle_parts import Report, Scope, Table, table_bytes
 from audit.keys import verifying_key
 from audit.verification import is_signed_fast
 from audit.verifier.countersign_verify import Bundle, Findings, Members, check_content, subject_of
-from evidence import typesetting
-from evidence.pdf_signing import signed_pdf
-from evidence.report import assurance, checks, counts, one_by_one
-from evidence.report.parts import NOT_TESTED, Cell, FigureBook, Grid, Rows, Section, cells, link, rows_table, shown
-from evidence.report_key import parse_identity
 from kernel.canonical import canonical_bytes, to_json_text
 from kernel.display import utc
+from reconciliation.evidence import typesetting
+from reconciliation.evidence.pdf_signing import signed_pdf
+from reconciliation.evidence.report import assurance, checks, counts, one_by_one
+from reconciliation.evidence.report.parts import NOT_TESTED, Cell, FigureBook, Grid, Rows, Section, cells, link, rows_table, shown
+from reconciliation.evidence.report_key import parse_identity
 
 RowBuilder = Callable[[Scope], Sequence[Rows]]
 

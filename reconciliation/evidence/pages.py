@@ -9,9 +9,9 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 
-from evidence.models import Bundle
-from evidence.states import BundleKind, BundleState
 from kernel.display import Moment, Tag, Tone, ago, short_digest
+from reconciliation.evidence.models import Bundle
+from reconciliation.evidence.states import BundleKind, BundleState
 
 STATE_TAGS = {
     BundleState.QUEUED: Tag("Queued", Tone.INFO, "clock"),

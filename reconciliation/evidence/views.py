@@ -8,15 +8,15 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
-from evidence import services
-from evidence.errors import PeriodWrong
-from evidence.pages import bundle_row, default_period
-from evidence.queries import get_bundle_for, visible_bundles
 from identity.actors import actor_of
 from identity.console import lead_back, person_of
 from identity.permissions import Permission, requires
 from kernel.clock import now as clock_now
 from kernel.listing import page_of
+from reconciliation.evidence import services
+from reconciliation.evidence.errors import PeriodWrong
+from reconciliation.evidence.pages import bundle_row, default_period
+from reconciliation.evidence.queries import get_bundle_for, visible_bundles
 
 PURPOSE_LENGTH_MAX = 300
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from audit.verifier.countersign_verify import Members
-from evidence.report.parts import Cell, FigureBook, Grid, Section, cells, link
-from evidence.report.reading import Row, rows_of
+from reconciliation.evidence.report.parts import Cell, FigureBook, Grid, Section, cells, link
+from reconciliation.evidence.report.reading import Row, rows_of
 
 PROPOSALS_SHOWN_MAX = 50
 
