@@ -12,8 +12,9 @@ from django.core.management import call_command
 from django.db import connection
 
 from audit.keys import verifying_key
-from audit.models import Archive, Event, Seal
+from audit.models import Event, Seal
 from audit.retention.errors import RegionRefused
+from audit.retention.models import Archive
 from audit.retention.services.archiving import ArchiveBroken, archive_before, verify_archive
 from audit.verification import verify_chain
 from audit.verifier.countersign_verify import VerifyingKey

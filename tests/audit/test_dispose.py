@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, ProgrammingError, connection, transaction
@@ -15,11 +16,12 @@ import audit.bundle_parts
 from audit.bundle import build_bundle
 from audit.events import HoldEvent, RetentionEvent
 from audit.grants import grant_statements
-from audit.models import Disposal, DisposalItem, Event, LegalHold, PayloadKey, RetentionRule
+from audit.models import Event, PayloadKey
 from audit.queries import events_of_proposal, record_of
 from audit.records import Subject
 from audit.retention.classes import FLOOR_DAYS, RetentionClass, classes_of
 from audit.retention.errors import NothingToDispose, OutsideYourCompanies, RetentionTooShort, SecondPersonNeeded
+from audit.retention.models import Disposal, DisposalItem, LegalHold, RetentionRule
 from audit.retention.queries import days_by_class, payloads_about, why_kept
 from audit.retention.services import approve, carry_out, decline, list_erasure, list_expired, place_hold, release_hold, set_rule
 from audit.retention.services.shredding import signed_certificate
@@ -173,7 +175,7 @@ def test_one_person_is_not_enough() -> None:
     age(days=2558)
     now = clock_now()
     disposal = list_expired(actor=ALICE, now=now)
-    values = {"disposal_id": disposal.public_id, "list_digest": disposal.list_digest, "companies": EVERYWHERE, "now": now}
+    values: dict[str, Any] = {"disposal_id": disposal.public_id, "list_digest": disposal.list_digest, "companies": EVERYWHERE, "now": now}
     approve(actor=ALICE, **values)
     with pytest.raises(SecondPersonNeeded):
         approve(actor=ALICE, **values)
@@ -305,7 +307,7 @@ def runtime() -> Iterator[str]:
         cursor.execute("RESET ROLE")
 
 
-def forced(role: str, sql: str, values: list[object]) -> None:
+def forced(role: str, sql: str, values: list[Any]) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL ROLE {role}")
         cursor.execute(sql, values)

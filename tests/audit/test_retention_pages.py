@@ -8,7 +8,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from audit.models import Disposal, Event, LegalHold
+from audit.models import Event
+from audit.retention.models import Disposal, LegalHold
 from identity.models import Role
 from kernel.clock import now
 from tests.builders.audit import committed_proposal, database_owner

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, datab
 @pytest.fixture
 def cast(transactional_db: None) -> Iterator[Cast]:
     """Return the cast under a matrix that allows bulk approval."""
-    with use_connector(PlainErp()):  # type: ignore[arg-type]
+    with use_connector(PlainErp()):
         yield make_cast([bulk_row(10)])
 
 

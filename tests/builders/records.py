@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 
 import audit.services
 from audit import records
@@ -33,10 +33,11 @@ def problems_of(stored: bytes) -> list[str]:
 
 def watch_records() -> None:
     """From now on a test that records an event of another form fails where it records it."""
-    build = audit.services.record_bytes
+    module: Any = audit.services
+    build = module.record_bytes
 
     def watched(event: records.NewEvent, **values: Any) -> bytes:
-        stored = build(event, **values)
+        stored: bytes = build(event, **values)
         kind = str(event.kind)
         if seen.setdefault(kind, 0) < EACH_KIND:
             seen[kind] += 1
@@ -44,4 +45,4 @@ def watch_records() -> None:
             assert not found, found
         return stored
 
-    audit.services.record_bytes = watched
+    module.record_bytes = watched

@@ -15,7 +15,8 @@ from pytest_django import DjangoDbBlocker
 
 from approvals.models import Policy, PolicyRow
 from approvals.states import PolicyState
-from audit.models import Disposal, Event
+from audit.models import Event
+from audit.retention.models import Disposal
 from identity.events import IdentityEvent
 from identity.models import Role
 from kernel.actors import Actor
@@ -142,7 +143,7 @@ def a_scene(world: World) -> Scene:
             "approvals:review": {"review_id": encode(Prefix.REVIEW, pending.pk)},
             **{f"approvals:{name}": policy for name in ("policy", "submit_policy", "activate_policy")},
             **{f"approvals:{name}": policy for name in OF_POLICY},
-            **{f"approvals:{name}": policy | {"row_id": some_row.pk} for name in ("edit_row", "move_row", "remove_row")},
+            **{f"approvals:{name}": policy | {"row_id": str(some_row.pk)} for name in ("edit_row", "move_row", "remove_row")},
             "approvals:proposal_segregation": in_pending,
             "approvals:agent_segregation": of_agent,
             **{f"identity:{name}": of_agent for name in OF_AGENT},

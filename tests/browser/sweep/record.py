@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audit.models import Disposal
+from audit.retention.models import Disposal
 from audit.retention.services import place_hold
 from kernel.actors import Actor
 from kernel.clock import now
