@@ -17,7 +17,6 @@ from audit.verifier.countersign_verify import Bundle, Findings, Members, check_c
 from kernel.canonical import canonical_bytes, to_json_text
 from kernel.display import utc
 from reconciliation.evidence import typesetting
-from reconciliation.evidence.pdf_signing import signed_pdf
 from reconciliation.evidence.report import assurance, checks, counts, one_by_one
 from reconciliation.evidence.report.parts import NOT_TESTED, Cell, FigureBook, Grid, Rows, Section, cells, link, rows_table, shown
 from reconciliation.evidence.report_key import parse_identity
@@ -43,6 +42,9 @@ def compose(scope: Scope, members: Members, described: Sequence[Mapping[str, obj
     del described  # what tables state is read from them again
     findings = Findings()
     bundle = Bundle(members, [verifying_key()], findings, is_signed_with=is_signed_fast)
+    # pyHanko and what it brings cost every process a second at its start; only who makes a report pays it.
+    from reconciliation.evidence.pdf_signing import signed_pdf
+
     check_content(bundle)
     book = FigureBook()
     sections, extra = _sections(scope, bundle, book)
