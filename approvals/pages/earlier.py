@@ -36,9 +36,8 @@ def earlier(proposal: Proposal, now: datetime) -> Sequence[EarlierLine]:
         Proposal.objects.filter(
             company=proposal.company, tool=proposal.tool, counterparty=proposal.counterparty, created_at__lt=proposal.created_at
         )
-        .exclude(reference=proposal.reference)
         .select_related("outcome")
-        .only("headline", "created_at", "state", "amount_minor", "currency", "outcome__status")
+        .only("headline", "reference", "created_at", "state", "amount_minor", "currency", "outcome__status")
         .order_by("-created_at")
     )
     return [
@@ -50,7 +49,7 @@ def earlier(proposal: Proposal, now: datetime) -> Sequence[EarlierLine]:
             amount=str(row.amount),
             difference=_difference(proposal.amount, row.amount),
         )
-        for row in rows[:EARLIER_MAX]
+        for row in [row for row in rows[: 4 * EARLIER_MAX] if row.reference != proposal.reference or not row.reference][:EARLIER_MAX]
     ]
 
 

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from approvals.pages.words import DECIDED, DECISION_ICONS, FROZEN_TAG, OUTCOME_TAGS, PROPOSAL_TAGS, SHORT_RISK_TAGS, risk_of
 from approvals.queries import Counts, InboxFilters, InboxPage, InboxRow, View, counts, inbox
+from approvals.queries.inbox import COUNTED_MAX
 from approvals.work.pages import hands_tags
 from approvals.work.queries import hands_of
 from gateway.catalogue import write_tools
@@ -162,6 +163,8 @@ def inbox_page(user: User, query: QueryDict, now: datetime) -> Inbox:
 
 def _title(waiting: Counts) -> str:
     total = waiting.mine + waiting.delegated
+    if total >= COUNTED_MAX:
+        return f"{total:,} proposals or more wait for you"
     return f"{counted(total, 'proposal waits', 'proposals wait')} for you" if total else "Nothing waits for you"
 
 
