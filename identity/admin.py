@@ -14,6 +14,7 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.text import capfirst
 
 from identity import services
 from identity.actors import actor_of
@@ -257,7 +258,10 @@ class BelongingHistoryAdmin(OfAgents, HistoryAdmin):
 def _record_account(request: HttpRequest, person: User, message: Any, *, is_new: bool) -> None:
     fields = ["password"]
     if isinstance(message, list):
-        fields = [name for part in message for change in part.values() for name in change.get("fields", [])]
+        # The administration names fields by their labels; the log names them by their names.
+        names = {capfirst(field.verbose_name): field.name for field in User._meta.concrete_fields}
+        labels = [label for part in message for change in part.values() for label in change.get("fields", [])]
+        fields = [names.get(label, label.lower().replace(" ", "_")) for label in labels]
     services.record_account_change(user_id=person.pk, is_new=is_new, fields=fields, actor=actor_of(request), now=now())
 
 

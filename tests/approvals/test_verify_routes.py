@@ -32,13 +32,14 @@ def forged(rows: Any, **values: Any) -> None:
 
 def test_an_approval_by_two_people_stands(cast: Cast) -> None:
     proposal = approved(an_order(cast, "30000.00"), cast.alice, cast.dora)
-    assert verify_route(proposal, clock_now()) == Verified((cast.alice.pk, cast.dora.pk), is_automatic=False)
+    digest = Route.objects.get(proposal=proposal).digest
+    assert verify_route(proposal, clock_now()) == Verified((cast.alice.pk, cast.dora.pk), is_automatic=False, route_digest=digest)
 
 
 def test_an_automatic_approval_stands(db: None, erp: PlainErp) -> None:
     cast = make_cast([a_row(5, up_to_minor=500_00, is_automatic=True, steps=())])
     proposal = an_order(cast, "1.00")
-    assert verify_route(proposal, clock_now()) == Verified((), is_automatic=True)
+    assert verify_route(proposal, clock_now()) == Verified((), is_automatic=True, route_digest=Route.objects.get(proposal=proposal).digest)
 
 
 def test_what_is_not_approved_does_not_stand(cast: Cast) -> None:
@@ -121,7 +122,7 @@ def test_the_bundle_holds_route_policy_decisions_and_pages(cast: Cast) -> None:
     found = members(proposal.public_id)
     page = Presentation.objects.get(proposal=proposal)
     name = f"proposal/presentation-{page.digest.removeprefix('sha256:')}.json"
-    assert set(found) == {"gate/route.json", "gate/decisions.json", "gate/policy.json", name}
+    assert set(found) == {"gate/route.json", "gate/decisions.json", "gate/policy.json", "proposal/as_shown.html", name}
     assert digest_of_bytes("countersign.presentation/1", found[name]) == page.digest
     assert digest_of_bytes("countersign.policy/1", found["gate/policy.json"]) == cast.policy.__class__.objects.get().digest
     route, decisions = parse_json(found["gate/route.json"]), parse_json(found["gate/decisions.json"])

@@ -29,7 +29,8 @@ def sealer() -> Iterator[None]:
         cursor.execute("SELECT pg_advisory_lock(%s)", [SINGLETON_LOCK])
     yield
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_unlock_all()")
+        # Only this one: the process may hold others, such as that of a worker's presence.
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [SINGLETON_LOCK])
 
 
 def now(seconds: float = 0.0) -> datetime:

@@ -126,6 +126,8 @@ def test_facts_are_observed_in_one_statement_per_table(company: str) -> None:
         FactQuery("account_name", company, ("2000",)): "Trade payables",
         FactQuery("account_kind", company, ("2000",)): "liability",
         FactQuery("account_status", company, ("6900",)): "inactive",
+        FactQuery("order_count", company, ("V1", "REQ-1", "10052")): "1",
+        FactQuery("release_count", company, ("I1", "SO-1", "3")): "1",
         FactQuery("item_name", company, ("I1",)): "Item one",
         FactQuery("item_standard_cost", company, ("I1",)): "12.3456",
         FactQuery("stock_quantity", company, ("I1", "MAIN")): "97",
@@ -146,7 +148,7 @@ def test_facts_are_observed_in_one_statement_per_table(company: str) -> None:
     }
     with CaptureQueriesContext(connections["ledger"]) as captured:
         assert queries.observe(list(asked), now=build.NOW) == list(asked.values())
-    assert len(captured) == 10
+    assert len(captured) == 12
     assert {query.kind: len(query.subject) for query in asked} == {kind: len(parts) for kind, parts in queries.SUBJECT_PARTS.items()}
     set_vendor_bank_fingerprint(company=company, vendor="V1", bank_fingerprint="sha256:two")
     asked_again = [FactQuery(name, company, ("V1",)) for name in ("vendor_status", "vendor_bank_fingerprint")]

@@ -13,6 +13,7 @@ from identity.services import resume_agent, suspend_agent
 from kernel.actors import Actor
 from kernel.canonical import to_json_text
 from kernel.clock import now
+from kernel.release import RELEASE
 from proposals.events import ProposalEvent
 from proposals.models import Proposal
 from proposals.queries import lock_proposal
@@ -95,7 +96,7 @@ def test_the_origin_of_a_call_is_on_its_record(standing: Standing, mine: Knocker
     with recorded("proposal:proposed") as records:
         answer = standing.post(to_json_text(call), mine.token(), traceparent=f"00-{TRACE}-b7ad6b7169203331-01")
     origin = records[0]["origin"]
-    assert origin == {"channel": "mcp", "request_id": answer.headers["x-request-id"], "trace_id": TRACE}
+    assert origin == {"channel": "mcp", "request_id": answer.headers["x-request-id"], "trace_id": TRACE, "release": RELEASE}
     with recorded("proposal:proposed") as records:
         meta: Any = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
         standing.ask(mine.token(), lambda client: client.call_tool(ORDER, an_order(a_key()), meta=meta))

@@ -73,7 +73,7 @@ def unsigned_pdf(data: Mapping[str, object], attachments: Sequence[Mapping[str, 
         capture_output=True,
         check=False,
         timeout=TYPESETTING_SECONDS,
-        cwd=Path(typesetting.__file__).parents[1],
+        cwd=Path(typesetting.__file__).parents[2],
     )
     if done.returncode:
         raise ReportFailed(done.stderr.decode("utf-8", errors="replace")[-2000:])
