@@ -162,9 +162,7 @@ def reason_text(match: Match, amount: Money, conversion: str = "") -> str:
         sentence += f" {conversion}"
     if row.rolling_days and match.compared != amount:
         per = ROLLING_WORDS[RollingKey(row.rolling_by)]
-        sentence += (
-            f" The rolling sum{per} of {match.compared} over {row.rolling_days} days counts, not the single amount of {amount}."
-        )
+        sentence += f" The rolling sum{per} of {match.compared} over {row.rolling_days} days counts, not the single amount of {amount}."
     return sentence
 
 

@@ -30,7 +30,6 @@ class EvidenceEvent(StrEnum):
     EXPORTED_ACROSS_REGIONS = "evidence:exported_across_regions"
 
 
-
 class RetentionEvent(StrEnum):
     """What happens to the keeping and the destruction of payloads; `retention:shredded` is the tombstone beside the events it names."""
 

@@ -138,9 +138,7 @@ def _submit(principal: AgentPrincipal, requests: Sequence[Request], *, now: date
 def _observed(intents: Mapping[int, Intent]) -> dict[int, Intent]:
     """Return the intents with what the gate's observer saw in the ERP; asked before the transaction, for all of them at once."""
     asked = [Asked(item.tool, item.body.company, item.effect, item.params, item.now) for item in intents.values()]
-    return {
-        index: replace(intent, observed=seen) for (index, intent), seen in zip(intents.items(), observe(asked), strict=True)
-    }
+    return {index: replace(intent, observed=seen) for (index, intent), seen in zip(intents.items(), observe(asked), strict=True)}
 
 
 def _replays(principal: AgentPrincipal, asked: Mapping[int, tuple[str, str]]) -> dict[int, Answer]:
