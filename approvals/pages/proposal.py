@@ -209,7 +209,9 @@ def _tags(proposal: Proposal, shown: Shown, now: datetime) -> list[Tag]:
     if proposal.state == ProposalState.PENDING:
         step = shown.found.step
         until = due(step.due_at if step and step.due_at else proposal.expires_at, now)
-        words = until.text if until.is_late else f"Due {until.text[:1].lower()}{until.text[1:]}"
+        # Today and tomorrow are words within the sentence; the days of the week are names.
+        is_word = until.text.startswith(("Today", "Tomorrow", "In "))
+        words = until.text if until.is_late else f"Due {until.text[:1].lower() if is_word else until.text[:1]}{until.text[1:]}"
         tags.append(Tag(words, Tone.BAD if until.is_late else Tone.PLAIN, "clock"))
         if not shown.is_current:
             tags.append(Tag("ERP does not answer", Tone.WARN, "warn"))
