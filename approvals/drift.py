@@ -6,13 +6,17 @@ payload over the facts as they are now, on the route that the first one got. Ear
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from django.db.models import Model
 
 import audit.services
+from approvals.calendars.queries import due_of
 from approvals.events import GateEvent
+from approvals.flags.flagger import Flagged, Flagger, store_flags
+from approvals.flags.observing import observe
 from approvals.gate import ROUTER, gate_facts
 from approvals.matrix.models import StepGroup
 from approvals.models import Exclusion, Route, RouteStep
@@ -21,25 +25,47 @@ from approvals.queries.authority import Excluded
 from approvals.routing import ROUTE_PURPOSE
 from approvals.states import StepState
 from audit.records import NewEvent
+from gateway.catalogue import get_write_tool
 from gateway.preconditions import Check
+from identity.models import Grant
 from kernel.actors import Actor
 from kernel.canonical import canonical_bytes, digest_of_bytes
 from kernel.ids import Prefix, encode, new_id
 from kernel.queue import wake
 from proposals import services as proposals
+from proposals.gate import Asked, Draft
 from proposals.models import Proposal
+from proposals.queries import effect_of
 from proposals.subjects import subject_of
 
 CODE = "material_drift"
 REASON = "Back to the same approvers, because what its approval leaned on has drifted. First routed so: "
 
 
+def observe_again(keys: Sequence[UUID], now: datetime) -> dict[UUID, Mapping[str, object]]:
+    """Return what the rules need of the ERP to hold these proposals against them once more; never call this inside a transaction.
+
+    An ERP that does not answer refuses nothing: the rules that need its answer are then not tested.
+    """
+    found = list(Proposal.objects.filter(pk__in=keys)) if keys else []
+    asked = [Asked(get_write_tool(item.tool), item.company, effect_of(item), item.payload, now) for item in found]
+    return {item.pk: seen for item, seen in zip(found, observe(asked), strict=True)}
+
+
 def ask_again(
-    *, proposal: Proposal, checks: Sequence[Check], known: Sequence[Check], reason: str, actor: Actor, now: datetime
+    *,
+    proposal: Proposal,
+    checks: Sequence[Check],
+    known: Sequence[Check],
+    reason: str,
+    actor: Actor,
+    now: datetime,
+    observed: Mapping[str, object] | None = None,
 ) -> Proposal | None:
     """An approved proposal, locked by the caller, is voided, and its approvers are asked about a version that names what drifted.
 
-    `checks` are the stored preconditions with their values now, `known` what else the approval leaned on, which is no fact of the ERP.
+    `checks` are the stored preconditions with their values now, `known` what else the approval leaned on, which is no fact of the ERP,
+    `observed` is what `observe_again` told: that version is held against the rules like any other, and has flags of its own.
     Returns that version; None when nobody was asked the first time, because the policy approved by itself: then its agent is told to
     propose a revision, and what the policy makes of that is another matter. Joins the caller's transaction.
     """
@@ -52,14 +78,38 @@ def ask_again(
     key = new_id()
     said = f"{reason} Its approvers are asked again about {encode(Prefix.PROPOSAL, key)}, which takes its place: follow that one."
     proposals.void(proposal=proposal, actor=actor, now=now, code=CODE, reason=said, differences=drift)
+    # What was voided is no past of the version that takes its place, which is not stored yet.
+    flagged = _flagged(proposal, route, observed or {}, now)
     renewal = proposals.renew(proposal=proposal, key=key, checks=checks, known=known, actor=ROUTER, now=now)
-    routed = _rerouted(route, renewal.proposal, now=now)
+    store_flags([(renewal.proposal, flagged)], now)
+    routed = _rerouted(route, renewal.proposal, flagged, now=now)
     audit.services.record_many([*renewal.events, routed], new_chains={subject_of(renewal.proposal).chain})
     wake("proposed", renewal.proposal.public_id)
     return renewal.proposal
 
 
-def _rerouted(route: Route, proposal: Proposal, *, now: datetime) -> NewEvent:
+def _flagged(proposal: Proposal, route: Route, observed: Mapping[str, object], now: datetime) -> Flagged:
+    """Return what the rules say about the write as it would be proposed now; the limits are those of the policy that routed it."""
+    draft = Draft(
+        agent=proposal.agent,
+        tool=get_write_tool(proposal.tool),
+        company=proposal.company,
+        effect=effect_of(proposal),
+        on_behalf_of=proposal.on_behalf_of_id,
+        credential_thumbprint=proposal.credential_thumbprint,
+        grant=Grant.objects.get(pk=route.snapshot["grant"]),
+        compensates=proposal.compensates,
+        supersedes=proposal,
+        is_log_only=proposal.is_log_only,
+        now=now,
+        params=proposal.payload,
+        observed=observed,
+        is_asked_again=True,
+    )
+    return Flagger([draft]).of(draft, route.policy)
+
+
+def _rerouted(route: Route, proposal: Proposal, flagged: Flagged, *, now: datetime) -> NewEvent:
     """Give the new version the steps, groups and exclusions of the old one, and return the gate's event."""
     reason = f"{REASON}{route.reason.removeprefix(REASON)}"
     snapshot = route.snapshot | {"proposal": proposal.public_id, "payload_digest": proposal.payload_digest, "reason": reason}
@@ -70,7 +120,11 @@ def _rerouted(route: Route, proposal: Proposal, *, now: datetime) -> NewEvent:
     new.save(force_insert=True)
     for step in RouteStep.objects.filter(route=route).order_by("position"):
         is_first = step.position == 1
-        state = {"state": StepState.OPEN if is_first else StepState.WAITING, "opened_at": now if is_first else None}
+        state = {
+            "state": StepState.OPEN if is_first else StepState.WAITING,
+            "opened_at": now if is_first else None,
+            "due_at": due_of(proposal, step.due_days, now) if is_first else None,
+        }
         fresh = _copied(step, "id", "route", "state", "opened_at", "satisfied_at", "due_at", "escalated_at")
         again = RouteStep.objects.create(route=new, **state, **fresh)
         StepGroup.objects.bulk_create([StepGroup(step=again, group_id=item.group_id) for item in StepGroup.objects.filter(step=step)])
@@ -85,7 +139,8 @@ def _rerouted(route: Route, proposal: Proposal, *, now: datetime) -> NewEvent:
             new,
             required=sum(step["min_approvals"] for step in snapshot["steps"]),
             excluded=[Excluded(item.user_id, item.reason) for item in kept_out if item.reason in EXCLUSION_LABELS],
-        ),
+        )
+        | {"rules": flagged.gate_facts()},
         action_digest=proposal.payload_digest,
         payload={"reason": reason},
     )

@@ -74,7 +74,8 @@ class Settlement:
     """What became of one claimed commit, as the worker saw it; `settle` decides whether it still counts.
 
     `landed` is what was read back and is present exactly when `to` is `succeeded`. `drift` is present when a precondition no longer
-    holds: then the proposal is voided, or its approvers are asked again where nothing of it is hard; `checks` are all that were asked.
+    holds: then the proposal is voided, or its approvers are asked again where nothing of it is hard; `checks` are all that were asked, and
+    `observed` is what the ERP told for the rules that the new version is held against.
     `draft` names what a refusal left behind in the ERP. `has_answered` is what it tells about the connection: true when the ERP said
     something definite, false when it could not be reached or not understood, None when it tells nothing. `pause_seconds` is how long the
     ERP asked to be left alone.
@@ -92,6 +93,7 @@ class Settlement:
     is_retryable: bool = False
     drift: tuple[Mapping[str, str], ...] = ()
     checks: tuple[Check, ...] = field(default=(), repr=False)
+    observed: Mapping[str, object] = field(default_factory=dict, repr=False)
     draft: str = ""
     not_before: datetime | None = None
     has_answered: bool | None = None

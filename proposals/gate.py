@@ -51,6 +51,8 @@ class Draft:
     # The payload after validation and defaults, and what the gate's observer saw in the ERP before the transaction.
     params: Mapping[str, Any] = field(default_factory=dict)
     observed: Mapping[str, object] = field(default_factory=dict)
+    # The gate made this version itself, because something drifted: nobody entered it anew.
+    is_asked_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Count, Q, QuerySet, Sum
 
+from gateway.catalogue import Effect
 from identity.models import Grant
 from identity.policies import Usage
 from identity.queries import companies_of, lock_agent
@@ -67,6 +68,20 @@ def lock_proposal(key: UUID) -> Proposal:
     if found is None:
         raise NotVisible(detail="There is no such proposal.")
     return found
+
+
+def effect_of(proposal: Proposal, params: Mapping[str, object] | None = None) -> Effect:
+    """Return the effect as it was routed: the columns that a trigger keeps as submitted, because a tool may ask the ERP for it."""
+    found = proposal.payload if params is None else params
+    lines = cast("Sequence[Mapping[str, object]]", found.get("lines", ()))
+    return Effect(
+        amount=proposal.amount,
+        counterparty=proposal.counterparty,
+        cost_centre=proposal.cost_centre,
+        effective_on=proposal.effective_on,
+        accounts=tuple(sorted({str(line["account"]) for line in lines if "account" in line})),
+        reference=proposal.reference,
+    )
 
 
 def lock_grants_with_agent(agent_id: UUID, grant_ids: Iterable[UUID]) -> dict[UUID, Grant]:

@@ -10,6 +10,8 @@ from typing import Any
 from kernel.money import Money
 from kernel.verdicts import Allowed, Denied, Verdict
 
+DRIFTED = Denied("has_drifted", "It was approved before, and is asked again because something drifted since; look at what by itself.")
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -30,11 +32,12 @@ class Candidate:
     routed: Money
     cap: Money | None
     step_up_from: Money | None
+    is_asked_again: bool = False
 
 
 def common_kind(candidates: Sequence[Candidate]) -> Kind | None:
-    """Return the tool and step that most of the picked have, the first picked of equals; None when nothing was open."""
-    counted = Counter(item.kind for item in candidates if item.kind is not None and item.standing.is_allowed)
+    """Return the tool and step that most of what may be picked has, the first picked of equals; None when nothing was open."""
+    counted = Counter(item.kind for item in candidates if item.kind is not None and item.standing.is_allowed and not item.is_asked_again)
     return counted.most_common(1)[0][0] if counted else None
 
 
@@ -42,6 +45,8 @@ def may_be_in(candidate: Candidate, kind: Kind | None) -> Verdict:
     """Return whether this proposal may be part of a bulk approval of this kind, before its page is looked at."""
     if isinstance(candidate.standing, Denied):
         return candidate.standing
+    if candidate.is_asked_again:
+        return DRIFTED
     if candidate.kind != kind:
         return Denied("another_kind", "It is another tool or another step than most of what you picked; decide on it by itself.")
     if candidate.cap is None:
@@ -71,7 +76,7 @@ def page_is_plain(facts: Mapping[str, Any], *, is_current: bool) -> Verdict:
     if facts.get("flags"):
         return Denied("has_flag", "A rule has flagged it; look at it by itself.")
     if facts.get("drift"):
-        return Denied("has_drifted", "It is asked again because something drifted; look at what.")
+        return DRIFTED
     if facts.get("attachments"):
         return Denied("has_attachment", "Something is attached to it; look at it by itself.")
     return Allowed()

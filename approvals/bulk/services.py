@@ -165,6 +165,7 @@ def _look_up(user: User, wanted: Sequence[str], now: datetime) -> tuple[list[_Pi
             routed=routed,
             cap=None if cap is None else Money(int(cap), route.snapshot["currency"]),
             step_up_from=step_up_from(route),
+            is_asked_again=bool(proposal.facts.get("asked_again")),
         )
         picked.append(_Picked(proposal, standing, candidate))
     return picked, excluded

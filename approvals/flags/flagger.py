@@ -130,6 +130,7 @@ def _entry(draft: Draft) -> Entry:
         counterparty=draft.effect.counterparty,
         effective_on=draft.effect.effective_on,
         entered_at=draft.now,
+        is_asked_again=draft.is_asked_again,
     )
 
 

@@ -23,6 +23,7 @@ def entry_of(
     counterparty: str,
     effective_on: date,
     entered_at: datetime,
+    is_asked_again: bool = False,
 ) -> Entry:
     """Return the write as the rules see it; `params` is the payload after validation and defaults."""
     described = DESCRIBED_BY.get(tool)
@@ -37,6 +38,7 @@ def entry_of(
         description=str(params.get(described) or "") if described else None,
         lines=lines_of(params, amount.currency),
         reverses=str(params.get("reverses") or ""),
+        is_asked_again=is_asked_again,
     )
 
 

@@ -49,7 +49,9 @@ def weekend(case: Case, thresholds: Thresholds) -> Result:
 
 
 def out_of_hours(case: Case, thresholds: Thresholds) -> Result:
-    """Return whether it was entered outside the company's hours."""
+    """Return whether it was entered outside the company's hours; what the gate asks again was entered by nobody then."""
+    if case.entry.is_asked_again:
+        return NOT_APPLICABLE
     if thresholds.opens_at is None or thresholds.closes_at is None:
         return NotTested("no business hours are set for the company")
     local = case.entry.entered_at.astimezone(thresholds.zone)

@@ -20,7 +20,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One write. `description` is None where the tool has none, `lines` are empty where it posts nothing by itself."""
+    """One write. `description` is None where the tool has none, `lines` are empty where it posts nothing by itself.
+
+    With `is_asked_again` the gate entered it, in place of a version that drifted.
+    """
 
     tool: str
     company: str
@@ -32,6 +35,7 @@ class Entry:
     description: str | None = None
     lines: tuple[Line, ...] = ()
     reverses: str = ""
+    is_asked_again: bool = False
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:

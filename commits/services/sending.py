@@ -15,6 +15,7 @@ from itertools import groupby
 from uuid import UUID
 
 from approvals.drift import CODE as MATERIAL_DRIFT
+from approvals.drift import observe_again
 from commits.crash_points import CrashPoint, crash_point
 from commits.records import Claimed, Refusal, Settlement
 from commits.services.backoff import backoff
@@ -127,7 +128,14 @@ def _checked(connector: Connector, batch: Sequence[Claimed], *, now: datetime) -
         else:
             tolerated = tuple(check.as_dict() for check in (*checks, *claim.known) if check.drift is Drift.TOLERATED)
             cleared.append(replace(claim, tolerated=tolerated) if tolerated else claim)
-    return cleared, stopped
+    return cleared, _observed(stopped, now=now)
+
+
+def _observed(stopped: Sequence[Settlement], *, now: datetime) -> list[Settlement]:
+    """Return the settlements; those that go back to their approvers carry what the ERP tells about them for the rules."""
+    asked = [item.claim.proposal_id for item in stopped if item.code == MATERIAL_DRIFT]
+    seen = observe_again(asked, now) if asked else {}
+    return [replace(item, observed=seen.get(item.claim.proposal_id, {})) for item in stopped]
 
 
 def _drifted(claim: Claimed, checks: Sequence[Check], broken: Sequence[Check]) -> Settlement:

@@ -99,7 +99,15 @@ def _end_of_drifted(item: Settlement, key: UUID, *, actor: Actor, now: datetime)
     # Locked already, but without the columns that a new version repeats.
     proposal = Proposal.objects.select_related("agent").get(pk=key)
     if item.code == MATERIAL_DRIFT:
-        return ask_again(proposal=proposal, checks=item.checks, known=item.claim.known, reason=item.detail, actor=actor, now=now)
+        return ask_again(
+            proposal=proposal,
+            checks=item.checks,
+            known=item.claim.known,
+            reason=item.detail,
+            actor=actor,
+            now=now,
+            observed=item.observed,
+        )
     proposals.services.void(proposal=proposal, actor=actor, now=now, code=item.code, reason=item.detail, differences=item.drift)
     return None
 

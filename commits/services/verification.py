@@ -18,7 +18,7 @@ from django.db.models import Q, Sum
 
 from approvals.queries import Problem, Verified, verify_routes
 from commits.models import Commit
-from gateway.catalogue import Effect, WriteTool, get_tool
+from gateway.catalogue import WriteTool, get_tool
 from gateway.errors import UnknownTool
 from gateway.preconditions import Precondition
 from identity.models import Agent, Grant
@@ -30,7 +30,7 @@ from kernel.errors import DomainError
 from kernel.ids import Prefix, encode
 from kernel.verdicts import Denied
 from proposals.models import Proposal
-from proposals.queries import COUNTED, rolling_usage
+from proposals.queries import COUNTED, effect_of, rolling_usage
 from proposals.states import ProposalState
 
 logger = logging.getLogger(__name__)
@@ -183,7 +183,7 @@ def _check_grant(proposal: Proposal, facts: _Facts, *, params: Mapping[str, obje
     grant = facts.grants.get((proposal.agent_id, proposal.tool))
     if grant is None:
         raise _Stop(Finding.VOIDED, "grant_missing", "The agent no longer has an active grant for this tool.")
-    effect = _effect(proposal, params)
+    effect = effect_of(proposal, params)
     usage = _without_own(facts.usages[proposal.agent_id, proposal.tool, proposal.currency], proposal, now=now)
     detail = _detail(proposal, grant)
     verdict = check_grant(grant=grant, detail=detail, effect=effect, usage=usage, now=now)
@@ -193,19 +193,6 @@ def _check_grant(proposal: Proposal, facts: _Facts, *, params: Mapping[str, obje
         verdict = check_grant(grant=grant, detail=detail, effect=effect, usage=usage, now=now)
     if isinstance(verdict, Denied):
         raise _Stop(Finding.VOIDED, verdict.code, verdict.reason)
-
-
-def _effect(proposal: Proposal, params: Mapping[str, object]) -> Effect:
-    """Return the effect as it was routed: the columns that a trigger keeps as submitted, because a tool may ask the ERP for it."""
-    lines = cast("Sequence[Mapping[str, object]]", params.get("lines", ()))
-    return Effect(
-        amount=proposal.amount,
-        counterparty=proposal.counterparty,
-        cost_centre=proposal.cost_centre,
-        effective_on=proposal.effective_on,
-        accounts=tuple(sorted({str(line["account"]) for line in lines if "account" in line})),
-        reference=proposal.reference,
-    )
 
 
 def _detail(proposal: Proposal, grant: Grant) -> TokenDetail:

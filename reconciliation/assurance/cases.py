@@ -37,7 +37,8 @@ WRITES = """
 SELECT proposal.id, proposal.agent_id, proposal.tool, proposal.amount_minor, proposal.currency, proposal.counterparty,
     proposal.effective_on, proposal.created_at, coalesce(proposal.on_behalf_of_id::text, ''),
     CASE WHEN receipt.commit_id IS NULL THEN NULL ELSE proposal.payload END,
-    coalesce(again.document, receipt.document, ''), coalesce(again.differences, receipt.differences)
+    coalesce(again.document, receipt.document, ''), coalesce(again.differences, receipt.differences),
+    receipt.commit_id IS NOT NULL AND proposal.supersedes_id IS NOT NULL AND proposal.facts ? 'asked_again'
 FROM proposals_proposal AS proposal
 LEFT JOIN commits_commit AS opened ON opened.proposal_id = proposal.id
 LEFT JOIN commits_receipt AS receipt ON receipt.commit_id = opened.id
@@ -90,6 +91,7 @@ class Write(NamedTuple):
     payload: Any
     document: str
     differences: Any
+    is_asked_again: bool
 
     @property
     def proposal(self) -> str:
@@ -152,6 +154,7 @@ def _entry(write: Write, company: str) -> Entry:
         counterparty=write.counterparty,
         effective_on=write.effective_on,
         entered_at=write.created_at,
+        is_asked_again=write.is_asked_again,
     )
 
 

@@ -106,6 +106,12 @@ def test_j3_reads_the_clock_of_the_company() -> None:
     assert found.observed == {"time": "17:30"}
 
 
+def test_j3_is_not_about_what_the_gate_asks_again() -> None:
+    """A worker writes at any hour, and people entered that write long before."""
+    case = a_case(an_entry(entered_at=datetime(2026, 11, 18, 3, 0, tzinfo=UTC), is_asked_again=True))
+    assert asked("J3", case, opens_at=time(7), closes_at=time(17)) == NOT_APPLICABLE
+
+
 @pytest.mark.parametrize(("day", "left"), [(27, None), (28, "2"), (29, "1"), (30, "0")])
 def test_j4_period_end(day: int, left: str | None) -> None:
     found = asked("J4", a_case(an_entry(effective_on=date(2026, 11, day))))

@@ -6,8 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from approvals.models import Decision, RouteStep
+from approvals.bulk.services import prepare
+from approvals.calendars.queries import calendars_of
+from approvals.calendars.services import escalate_overdue
+from approvals.flags.queries import flags_of
+from approvals.models import Decision, Presentation, RouteStep
 from approvals.services import show
+from audit.queries import record_of
 from commits.models import Commit
 from kernel.actors import Actor
 from kernel.clock import now as clock_now
@@ -17,9 +22,11 @@ from proposals.models import Feedback, Proposal
 from proposals.representation import proposal_view
 from proposals.states import ProposalState
 from tests.builders import ledger
-from tests.builders.approvals import decided_by
+from tests.builders.approvals import a_row, approved, decided_by, make_cast
 from tests.builders.commits import Gate, as_owner, commit_of, kinds, landed_orders, last_event, make_gate, outcome_of, run
+from tests.builders.flags import ANY_DAY, calm, thresholds
 from tests.builders.identity import COMPANY
+from tests.builders.work import bulk_row
 
 pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
 
@@ -38,10 +45,10 @@ def set_cost(cost: str) -> None:
     Item.objects.filter(number="I1").update(standard_cost=Decimal(cost))
 
 
-def drifted_order() -> tuple[Gate, Proposal, Proposal]:
+def drifted_order(gate: Gate | None = None, amount: str = "5000.00") -> tuple[Gate, Proposal, Proposal]:
     """Return an order whose budget was spent between its approval and its commit, and what its approvers are asked now."""
-    gate = make_gate(budget="10000.00")
-    proposal = gate.approved_order("5000.00")
+    gate = gate or make_gate(budget="10000.00")
+    proposal = gate.approved_order(amount)
     spend("5000.01")
     run()
     return gate, Proposal.objects.get(pk=proposal.pk), Proposal.objects.get(supersedes=proposal)
@@ -75,6 +82,63 @@ def test_material_drift_asks_the_same_approvers_about_nothing_else() -> None:
         old.route.row_id,
         old.route.routed_minor,
     )
+
+
+def test_what_is_asked_again_is_held_against_the_rules_like_any_other() -> None:
+    gate = make_gate(budget="24000.00")
+    calm(author=gate.cast.cora, activator=gate.cast.cem)
+    _, old, new = drifted_order(gate, "20000.00")
+    # The version before is no past of this one: it is no duplicate of itself.
+    assert [flag.rule for item in (old, new) for flag in flags_of([item.pk])[item.pk]] == ["J1", "J1"]
+    rules = record_of(last_event(new, "gate:routed"))["gate"]["rules"]
+    assert rules["struck"] == ["J1/1"]
+    assert {"J3", "J11"} & set(rules["tested"]) == {"J11"}, "nobody entered it when the gate asked again"
+    shown = show(user=gate.cast.alice, proposal_id=new.public_id, now=clock_now(), actor=Actor.human(gate.cast.alice.pk))
+    assert [flag["rule"] for flag in shown.facts["flags"]] == ["J1"]
+
+
+def test_entries_that_are_asked_again_are_held_against_the_books_as_they_are_now() -> None:
+    gate = make_gate(budget="10000.00")
+    calm(author=gate.cast.cora, activator=gate.cast.cem)
+    proposal = gate.approved("post_journal_entry", ledger.entry("5000.00"))
+    thresholds({**ANY_DAY, "usage_postings_from": "0"}, author=gate.cast.cora, activator=gate.cast.cem)
+    spend("5000.01")
+    run()
+    new = Proposal.objects.get(supersedes=proposal)
+    found = {flag.rule: flag for flag in flags_of([new.pk])[new.pk]}
+    assert set(found) == {"J6", "J7", "J9"}
+    assert found["J6"].thresholds_version == 2
+    assert found["J6"].observed == {"6200": "0", "2000": "0"}
+
+
+def test_its_first_step_is_due_by_the_calendar_and_then_asks_the_fallback_group() -> None:
+    steps = ({"group": "purchasing", "min_approvals": 1, "due_days": 1, "fallback": "finance"}, {"group": "finance", "min_approvals": 1})
+    ledger.open_company(COMPANY, budget="10000.00")
+    cast = make_cast([a_row(10, steps=steps)])
+    calm(author=cast.cora, activator=cast.cem)
+    proposal = approved(Gate(cast=cast, otto=cast.olga).order("5000.00"), cast.alice, cast.dora)
+    spend("5000.01")
+    run()
+    new = Proposal.objects.get(supersedes=proposal)
+    first, second = RouteStep.objects.filter(route_id=new.pk).order_by("position")
+    assert first.due_at == calendars_of([COMPANY])[COMPANY].due_at(new.created_at, 1)
+    assert (second.due_at, first.escalated_at) == (None, None)
+    assert escalate_overdue(now=first.due_at) == 1
+
+
+def test_it_is_never_part_of_a_bulk_approval() -> None:
+    ledger.open_company(COMPANY, budget="10000.00")
+    cast = make_cast([bulk_row(10, up_to_minor=25_000_00)])
+    _, _, new = drifted_order(Gate(cast=cast, otto=cast.olga))
+    gate = Gate(cast=cast, otto=cast.olga)
+    plain = gate.order("101.17")
+    made = prepare(user=cast.alice, proposal_ids=[new.public_id, plain.public_id], actor=Actor.human(cast.alice.pk), now=clock_now())
+    assert [item.proposal_id for item in made.items.all()] == [plain.pk]
+    (left_out,) = made.excluded
+    assert (left_out["proposal"], left_out["code"]) == (new.public_id, "has_drifted")
+    assert "asked again" in left_out["reason"]
+    # Its page was not even opened for that.
+    assert not Presentation.objects.filter(proposal=new).exists()
 
 
 def test_its_agent_is_told_where_to_look() -> None:
