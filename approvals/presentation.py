@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db.models import Prefetch, prefetch_related_objects
+
 from approvals.flags.queries import flags_of
 from approvals.models import Attachment, Route
 from gateway.preconditions import Check, Precondition
@@ -81,6 +83,13 @@ def check_facts(check: Check) -> dict[str, Any]:
         "expected": condition.expected,
         "holds": check.is_holding,
     }
+
+
+def attachments_of(proposal: Proposal) -> Sequence[Attachment]:
+    """Return what people attached, without its content, the first at the top; asked once for this object of the proposal."""
+    found = Attachment.objects.select_related("author").defer("content").order_by("created_at", "pk")
+    prefetch_related_objects([proposal], Prefetch("attachments", queryset=found))
+    return tuple(proposal.attachments.all())
 
 
 def needs_reason(facts: Mapping[str, Any]) -> bool:
@@ -214,7 +223,7 @@ def _attachments(proposal: Proposal) -> list[dict[str, Any]]:
             "author": str(item.author_id),
             "attached_at": wire_time(item.created_at),
         }
-        for item in Attachment.objects.defer("content").filter(proposal=proposal).order_by("created_at", "pk")
+        for item in attachments_of(proposal)
     ]
 
 

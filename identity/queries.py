@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -56,6 +56,7 @@ def live_credentials(agent_id: UUID, now: datetime) -> QuerySet[Credential]:
 
 Assignments = tuple[tuple[Role, tuple[str, ...]], ...]
 KEPT = "_assignments_of_page"
+KEPT_MEMBERSHIPS = "_memberships_of_page"
 
 
 def assignments_of(user: User | AnonymousUser) -> Assignments:
@@ -96,6 +97,17 @@ def memberships_of(user: User | AnonymousUser) -> QuerySet[ApprovalGroupMember]:
     """Return the person's memberships in approval groups, with companies and limits; none for somebody inactive."""
     members = ApprovalGroupMember.objects.select_related("group").order_by("group__code")
     return members.filter(user_id=user.pk) if user.is_active and user.pk is not None else members.none()
+
+
+def kept_memberships(user: User | AnonymousUser) -> Sequence[ApprovalGroupMember]:
+    """Return the person's memberships, asked once while a page is made (`keep_assignments` says so) and anew everywhere else."""
+    kept: Sequence[ApprovalGroupMember] | None = vars(user).get(KEPT_MEMBERSHIPS)
+    if kept is not None:
+        return kept
+    found = list(memberships_of(user))
+    if KEPT in vars(user):
+        vars(user)[KEPT_MEMBERSHIPS] = found
+    return found
 
 
 def member_of_groups(user: User | AnonymousUser) -> frozenset[str]:
@@ -180,17 +192,24 @@ def person(user_id: int) -> User | None:
 
 
 def excluded_people(
-    agent: Agent, on_behalf_of: User | int | None, grant: Grant | None, credential_thumbprint: str
+    agent: Agent,
+    on_behalf_of: User | int | None,
+    grant: Grant | None,
+    credential_thumbprint: str,
+    *,
+    issuers: Sequence[int] | None = None,
 ) -> list[tuple[int, str]]:
     """Return who may not decide on what this agent proposes, each with the reason; the same person may have several.
 
     Reasons: `owner`, `sponsor`, `asked` (the proposal is on their behalf), `issued_credential`, `issued_grant` (issued it or
-    activated it), `last_editor` (also whoever registered the agent).
+    activated it), `last_editor` (also whoever registered the agent). `issuers` is what `credential_issuers` found, for whoever asks
+    about several grants.
     """
     found = [(agent.owner_id, "owner"), (agent.sponsor_id, "sponsor")]
     if on_behalf_of is not None:
         found.append((on_behalf_of if isinstance(on_behalf_of, int) else on_behalf_of.pk, "asked"))
-    found.extend((issuer, "issued_credential") for issuer in _credential_issuers(agent.pk, credential_thumbprint))
+    known = credential_issuers(agent.pk, credential_thumbprint) if issuers is None else issuers
+    found.extend((issuer, "issued_credential") for issuer in known)
     if grant is not None:
         found.append((grant.issued_by_id, "issued_grant"))
         if grant.activated_by_id is not None:
@@ -200,7 +219,7 @@ def excluded_people(
     return list(dict.fromkeys(found))
 
 
-def _credential_issuers(agent_id: UUID, reference: str) -> list[int]:
+def credential_issuers(agent_id: UUID, reference: str) -> list[int]:
     """Return who registered what the agent proved itself with; for a federated credential also who says whose tokens are trusted."""
     federated = federated_key(reference)
     if federated is None:

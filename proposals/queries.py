@@ -50,10 +50,10 @@ def get_proposal_for(principal: AgentPrincipal, proposal_id: str) -> Proposal:
     return found
 
 
-def get_proposal_for_person(user: User, proposal_id: str) -> Proposal:
-    """Return a proposal of one of the person's companies; raises NotVisible or InvalidIdentifier."""
+def get_proposal_for_person(user: User, proposal_id: str, *, also: Sequence[str] = ()) -> Proposal:
+    """Return a proposal of one of the person's companies, joined with `also`; raises NotVisible or InvalidIdentifier."""
     key = decode(Prefix.PROPOSAL, proposal_id)
-    found = _with_result().select_related("agent", "on_behalf_of").filter(pk=key, company__in=companies_of(user)).first()
+    found = _with_result().select_related("agent", "on_behalf_of", *also).filter(pk=key, company__in=companies_of(user)).first()
     if found is None:
         raise NotVisible(detail=f"There is no proposal {proposal_id} in your companies.")
     return found

@@ -9,8 +9,9 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.urls import reverse
 
-from approvals.models import Attachment, Comment, Decision
+from approvals.models import Comment
 from approvals.models_decision import ATTACHMENT_SIZE_MAX
+from approvals.presentation import attachments_of
 from approvals.queries.rail import name_of
 from approvals.services import Shown
 from approvals.services.discussion import TYPES_IN_WORDS, public_id
@@ -55,11 +56,10 @@ class Discussion:
 
 
 def discussion_of(shown: Shown, user: User, now: datetime) -> Discussion:
-    """Return the discussion as one person sees it; three statements."""
+    """Return the discussion as one person sees it; one statement, since the page has looked at decisions and attachments already."""
     proposal = shown.proposal
     identifier = proposal.public_id
     comments = Comment.objects.select_related("author").filter(proposal=proposal).order_by("created_at", "pk")
-    attachments = Attachment.objects.select_related("author").defer("content").filter(proposal=proposal).order_by("created_at", "pk")
     is_open = proposal.state == ProposalState.PENDING
     return Discussion(
         comments=[CommentLine(name_of(item.author), ago(item.created_at, now), item.text) for item in comments],
@@ -71,7 +71,7 @@ def discussion_of(shown: Shown, user: User, now: datetime) -> Discussion:
                 digest=item.digest,
                 short_digest=short_digest(item.digest),
             )
-            for item in attachments
+            for item in attachments_of(proposal)
         ],
         pages=_pages(shown),
         can_add=is_open and proposal.company in companies_with(user, Permission.PROPOSAL_COMMENT),
@@ -83,9 +83,8 @@ def discussion_of(shown: Shown, user: User, now: datetime) -> Discussion:
 
 def _pages(shown: Shown) -> list[tuple[str, str]]:
     identifier = shown.proposal.public_id
-    decisions = Decision.objects.select_related("user", "presentation").filter(proposal=shown.proposal).order_by("decided_at")
     labels: dict[str, list[str]] = {}
-    for decision in decisions.defer("presentation__stored_bytes"):
+    for decision in shown.found.decisions:
         labels.setdefault(decision.presentation.digest, []).append(name_of(decision.user))
     found = [(f"The page that {' and '.join(names)} decided on", digest) for digest, names in labels.items()]
     if shown.is_current:

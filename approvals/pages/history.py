@@ -19,6 +19,7 @@ DRIFTED = frozenset({"drift", "material_drift"})
 # Who else is named in an event, beside who did it: for whom somebody decided, to whom something was forwarded.
 OTHERS = ("acting_for", "to")
 NOBODY: Mapping[str, str] = MappingProxyType({})
+NO_PEOPLE: Mapping[int, User] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,10 @@ class Entry:
     sequence: str
 
 
-def history(proposal_id: str, agent_name: str) -> list[Entry]:
-    """Return the proposal's events, oldest first, with names instead of ids."""
+def history(proposal_id: str, agent_name: str, known: Mapping[int, User] = NO_PEOPLE) -> list[Entry]:
+    """Return the proposal's events, oldest first, with names instead of ids; `known` are people who need not be looked up."""
     events = events_of_proposal(proposal_id)
-    names = names_of(events)
+    names = names_of(events, known)
     return [
         Entry(
             at=Moment(event.occurred_at, utc(event.occurred_at)[:-4]),
@@ -44,12 +45,14 @@ def history(proposal_id: str, agent_name: str) -> list[Entry]:
     ]
 
 
-def names_of(events: Sequence[EventView]) -> dict[str, str]:
-    """Return the names of the people in these events, by their id as text; one query."""
+def names_of(events: Sequence[EventView], known: Mapping[int, User] = NO_PEOPLE) -> dict[str, str]:
+    """Return the names of the people in these events, by their id as text; one query, none when all are known."""
     texts = {event.actor_id for event in events if event.actor_kind == "human"}
     texts |= {str(event.human[role]) for event in events for role in OTHERS if role in event.human}
     ids = {int(text) for text in texts if text.isdecimal()}
-    return {str(user.pk): user.get_full_name() or user.get_username() for user in User.objects.filter(pk__in=ids)}
+    unknown = ids.difference(known)
+    people = [*(known[key] for key in ids - unknown), *(User.objects.filter(pk__in=unknown) if unknown else ())]
+    return {str(user.pk): user.get_full_name() or user.get_username() for user in people}
 
 
 def who(event: EventView, names: Mapping[str, str], agent_name: str) -> str:

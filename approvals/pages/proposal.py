@@ -21,7 +21,7 @@ from approvals.services.pages import Shown
 from approvals.states import StepState
 from kernel.display import Moment, Tag, Tone, ago, counted, due, short_digest, span
 from kernel.verdicts import Denied
-from proposals.models import Citation, Proposal
+from proposals.models import Proposal
 from proposals.states import ProposalState
 
 METER_WIDTH = 1000
@@ -141,7 +141,7 @@ def proposal_page(shown: Shown, user: User, now: datetime) -> ProposalPage:
     view = route_view(proposal, user, now, shown.found)
     destination, once = connector_sentence(proposal.company)
     checks = check_lines(facts, shown.checks)
-    reads = _reads(proposal)
+    reads = _reads(proposal, facts)
     is_open = proposal.state == ProposalState.PENDING
     asked_again = drifted(proposal)
     return ProposalPage(
@@ -169,7 +169,7 @@ def proposal_page(shown: Shown, user: User, now: datetime) -> ProposalPage:
         reads=reads,
         reads_summary=counted(len(reads), "read receipt", "read receipts") if reads else "",
         rationale=proposal.rationale,
-        history=history(proposal.public_id, proposal.agent.name),
+        history=history(proposal.public_id, proposal.agent.name, _people(shown, user)),
         digests=_digests(proposal, shown),
         canonical=bytes(proposal.action_bytes).decode("utf-8"),
         steps=[*(_step(step, name_of(user)) for step in view.steps), _commit_step(proposal, once, is_automatic=view.is_automatic)],
@@ -278,22 +278,25 @@ def budget_meter(stored: Mapping[str, Any] | None) -> BudgetMeter | None:
     )
 
 
-def _reads(proposal: Proposal) -> list[ReadLine]:
-    cited = Citation.objects.select_related("read").filter(proposal=proposal).order_by("position")
+def _people(shown: Shown, user: User) -> dict[int, User]:
+    """Return whom the page has looked up already: who may decide, who may not, who did, and who is looking."""
+    decided = {decision.user_id: decision.user for decision in shown.found.decisions}
+    return {**shown.found.people, **decided, user.pk: user}
+
+
+def _reads(proposal: Proposal, facts: Mapping[str, Any]) -> list[ReadLine]:
     lines = []
-    for citation in cited:
-        read = citation.read
-        arguments = ", ".join(f"{name} {value}" for name, value in sorted(read.arguments.items()))
-        age = span(proposal.created_at - read.as_of) if read.as_of <= proposal.created_at else "0 s"
+    for read in facts["reads"]:
+        as_of = datetime.fromisoformat(read["as_of"])
         lines.append(
             ReadLine(
-                tool=read.tool,
-                arguments=arguments,
-                as_of=Moment(read.as_of, f"{read.as_of:%Y-%m-%d %H:%M:%S}"),
-                age=age,
-                digest=read.result_digest,
-                short_digest=short_digest(read.result_digest),
-                url=reverse("approvals:read", args=[proposal.public_id, read.public_id]),
+                tool=read["tool"],
+                arguments=", ".join(f"{name} {value}" for name, value in sorted(read["arguments"].items())),
+                as_of=Moment(as_of, f"{as_of:%Y-%m-%d %H:%M:%S}"),
+                age=span(proposal.created_at - as_of) if as_of <= proposal.created_at else "0 s",
+                digest=read["digest"],
+                short_digest=short_digest(read["digest"]),
+                url=reverse("approvals:read", args=[proposal.public_id, read["id"]]),
             )
         )
     return lines

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
-from django.db.models import Q
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, Q
 
 from approvals.delegation.models import Delegation
 from approvals.delegation.policies import Delegator, may_decide_for
@@ -22,11 +25,14 @@ from approvals.states import StepRuleKind, StepState
 from identity.models import Agent, ApprovalGroupMember, Grant
 from identity.permissions import ROLE_PERMISSIONS, Permission, companies_with
 from identity.policies import agent_standing
-from identity.queries import excluded_people
+from identity.queries import credential_issuers, excluded_people, kept_memberships
 from kernel.money import Money
 from kernel.verdicts import Denied, Verdict
 from proposals.models import Proposal
 from proposals.states import ProposalState
+
+# Columns of the proposal that its agent is read along with.
+UNSEEN = tuple(f"proposal__{name}" for name in ("action_bytes", "payload", "facts", "preconditions", "rationale"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +111,9 @@ def exclusions_for(
     """
     found = {Excluded(user_id, "policy_author") for user_id in authors}
     choices: Sequence[Grant | None] = grants or [None]
+    issuers = credential_issuers(agent.pk, credential_thumbprint)
     for grant in choices:
-        for user_id, reason in excluded_people(agent, on_behalf_of, grant, credential_thumbprint):
+        for user_id, reason in excluded_people(agent, on_behalf_of, grant, credential_thumbprint, issuers=issuers):
             found.add(Excluded(user_id, str(reason)))
     if superseded_id is not None:
         asked = Exclusion.objects.filter(route_id=superseded_id, reason="asked").values_list("user_id", flat=True)
@@ -116,7 +123,7 @@ def exclusions_for(
 
 def exclusions_now(proposal: Proposal, route: Route, now: datetime) -> list[Excluded]:
     """Return the exclusions of the snapshot and those that hold today: an owner who changed since counts as well."""
-    kept = {Excluded(item.user_id, item.reason) for item in route.exclusions.all()}
+    kept = {Excluded(user_id, reason) for user_id, reason in route.exclusions.values_list("user_id", "reason")}
     in_force = Q(agent_id=proposal.agent_id, tool=proposal.tool, revoked_at=None, valid_until__gt=now)
     today = exclusions_for(
         agent=proposal.agent,
@@ -129,9 +136,22 @@ def exclusions_now(proposal: Proposal, route: Route, now: datetime) -> list[Excl
     return sorted(kept.union(today), key=lambda item: (item.user_id, item.reason))
 
 
-def open_step(route: Route) -> RouteStep | None:
-    """Return the step that waits for decisions, with its group, or None when no step is open."""
-    return route.steps.select_related("group").filter(state=StepState.OPEN).first()
+def steps_of(route: Route) -> tuple[RouteStep, ...]:
+    """Return the steps in their order, each with the groups that it asks; one query."""
+    further = ArraySubquery(StepGroup.objects.filter(step=OuterRef("pk")).order_by("pk").values("group_id"))
+    return tuple(route.steps.select_related("group", "fallback_group").annotate(further=further))
+
+
+def groups_of(step: RouteStep) -> list[int]:
+    """Return the groups that a step of `steps_of` asks; once it was escalated its fallback group counts as one of them."""
+    asked = [step.group_id, *vars(step)["further"]]
+    return [*asked, step.fallback_group_id] if step.escalated_at is not None and step.fallback_group_id is not None else asked
+
+
+def decisions_on(proposal: Proposal) -> tuple[Decision, ...]:
+    """Return what people decided, in this order, with who they are and which page they saw (not its bytes); one query."""
+    found = Decision.objects.select_related("user", "acting_for", "presentation").defer("presentation__stored_bytes")
+    return tuple(found.filter(proposal=proposal).order_by("decided_at"))
 
 
 def step_title(route: Route, step: RouteStep) -> str:
@@ -148,43 +168,67 @@ def step_title(route: Route, step: RouteStep) -> str:
 def membership(user: User, step: RouteStep, company: str, codes: Iterable[str] = ()) -> Membership | None:
     """Return the person's place in the groups of the step, in this company: the one with the highest limit.
 
-    Once a step was escalated its fallback group counts as one of them. `codes` leaves only these groups; empty leaves all.
+    `codes` leaves only these groups; empty leaves all. One query, none where a page has asked for the memberships already.
     """
-    asked = Q(group_id=step.group_id) | Q(group_id__in=StepGroup.objects.filter(step=step).values("group_id"))
-    if step.escalated_at is not None:
-        asked |= Q(group_id=step.fallback_group_id)
-    if codes:
-        asked &= Q(group__code__in=list(codes))
-    rows = ApprovalGroupMember.objects.select_related("group").filter(asked, user=user, companies__contains=[company])
+    asked, wanted = groups_of(step), frozenset(codes)
     places = [
         Membership(group_title=row.group.title, limit=None if row.limit_minor is None else Money(row.limit_minor, row.limit_currency))
-        for row in rows.order_by("group__code")
+        for row in kept_memberships(user)
+        if row.group_id in asked and company in row.companies and (not wanted or row.group.code in wanted)
     ]
     return max(places, key=lambda place: (place.limit is None, place.limit.minor if place.limit else 0), default=None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Standing:
-    """Where one person stands before one proposal, with the rows that say so; `delegation` is what they would decide by, if any."""
+    """Where one person stands before one proposal, with the rows that say so; `delegation` is what they would decide by, if any.
+
+    Whatever else a page asks about the people of the route is asked once, and only when it is wanted.
+    """
 
     verdict: Verdict
+    proposal: Proposal
     route: Route
+    steps: tuple[RouteStep, ...]
     step: RouteStep | None
     excluded: tuple[Excluded, ...]
+    decisions: tuple[Decision, ...]
     delegation: Delegation | None = None
 
+    @cached_property
+    def able(self) -> Mapping[int, frozenset[int]]:
+        """Return, for each group of the route, who could decide on this amount in this company, exclusions left aside; one query."""
+        groups = [group for step in self.steps for group in groups_of(step)]
+        return people_by_group(groups, self.proposal.company, self.route.routed(self.proposal)) if groups else {}
 
-def standing_of(user: User, proposal: Proposal, now: datetime) -> Standing:
-    """Return whether the person may decide on this proposal now, read from the rows as they are; the agent is read anew too."""
-    route = Route.objects.select_related("policy", "row").get(pk=proposal.pk)
-    step = open_step(route)
-    proposal.agent = Agent.objects.get(pk=proposal.agent_id)
+    @cached_property
+    def people(self) -> Mapping[int, User]:
+        """Return everybody who could decide or is excluded; one query."""
+        wanted = {key for members in self.able.values() for key in members}.union(item.user_id for item in self.excluded)
+        return get_user_model().objects.in_bulk(wanted)
+
+    def able_in(self, step: RouteStep) -> frozenset[int]:
+        """Return who could decide at a step: members of its groups who have not decided and are not excluded."""
+        out = {item.user_id for item in self.excluded}.union(decision.user_id for decision in self.decisions)
+        return frozenset().union(*(self.able.get(group, frozenset()) for group in groups_of(step))) - out
+
+
+def standing_of(user: User, proposal: Proposal, now: datetime, *, route: Route | None = None) -> Standing:
+    """Return whether the person may decide on this proposal now, read from the rows as they are; the agent is read anew too.
+
+    `route` is for whoever has read proposal, agent and route, with its policy and row, in one query just now.
+    """
+    if route is None:
+        route = Route.objects.select_related("policy", "row", "proposal__agent").defer(*UNSEEN).get(pk=proposal.pk)
+        proposal.agent, route.proposal = route.proposal.agent, proposal
+    steps, decisions = steps_of(route), decisions_on(proposal)
+    step = next((item for item in steps if item.state == StepState.OPEN), None)
     excluded = exclusions_now(proposal, route, now)
     case = Case(
         state=str(proposal.state),
         state_label=ProposalState(proposal.state).label,
         is_expired=proposal.state == ProposalState.PENDING and proposal.expires_at <= now,
-        has_decided=_has_decided(user, proposal),
+        has_decided=_has_decided(user, decisions),
         agent_name=proposal.agent.name,
         agent_standing=agent_standing(proposal.agent, now),
         exclusions=frozenset(item.reason for item in excluded if item.user_id == user.pk),
@@ -194,7 +238,7 @@ def standing_of(user: User, proposal: Proposal, now: datetime) -> Standing:
         amount=route.routed(proposal),
     )
     own = judge(case)
-    standing = Standing(verdict=own, route=route, step=step, excluded=tuple(excluded))
+    standing = Standing(verdict=own, proposal=proposal, route=route, steps=steps, step=step, excluded=tuple(excluded), decisions=decisions)
     if step is None or not isinstance(own, Denied) or own.code not in {"not_a_member", "over_limit"}:
         return standing
     # The person's own right comes first; where it does not reach, that of somebody who delegated to them may.
@@ -203,7 +247,7 @@ def standing_of(user: User, proposal: Proposal, now: datetime) -> Standing:
         delegator = Delegator(
             name=person.get_full_name() or person.get_username(),
             has_permission=proposal.company in deciding_companies(person),
-            has_decided=_has_decided(person, proposal),
+            has_decided=_has_decided(person, decisions),
             exclusions=frozenset(item.reason for item in excluded if item.user_id == person.pk),
             membership=membership(person, step, proposal.company, bounds.groups),
         )
@@ -215,9 +259,9 @@ def standing_of(user: User, proposal: Proposal, now: datetime) -> Standing:
     return standing
 
 
-def _has_decided(user: User, proposal: Proposal) -> bool:
+def _has_decided(user: User, decisions: Iterable[Decision]) -> bool:
     """Return whether the person has decided, or somebody by the person's right."""
-    return Decision.objects.filter(Q(user=user) | Q(acting_for=user), proposal=proposal).exists()
+    return any(user.pk in {decision.user_id, decision.acting_for_id} for decision in decisions)
 
 
 def may_decide(user: User, proposal: Proposal, now: datetime) -> Verdict:

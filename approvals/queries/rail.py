@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
 from approvals.models import Decision, RouteStep
 from approvals.policies import EXCLUSION_LABELS
-from approvals.queries.authority import Standing, people_by_group, standing_of, step_title
+from approvals.queries.authority import Standing, standing_of, step_title
 from approvals.states import DecisionKind, StepState
 from kernel.money import Money
 from kernel.verdicts import Verdict
@@ -93,17 +92,10 @@ def route_view(proposal: Proposal, user: User, now: datetime, found: Standing | 
     """
     standing = found or standing_of(user, proposal, now)
     route, excluded = standing.route, standing.excluded
-    steps = list(route.steps.select_related("group", "fallback_group").prefetch_related("further_groups"))
-    groups = {step.pk: [step.group_id, *(further.group_id for further in step.further_groups.all())] for step in steps}
-    decisions = list(Decision.objects.select_related("user", "acting_for").filter(proposal=proposal).order_by("decided_at"))
-    routed = route.routed(proposal)
-    decided = {decision.user_id for decision in decisions}
-    out = decided.union(item.user_id for item in excluded)
-    people = people_by_group([group for asked in groups.values() for group in asked], proposal.company, routed)
-    wanted = {user_id for users in people.values() for user_id in users}.union(item.user_id for item in excluded)
-    names = {found.pk: name_of(found) for found in get_user_model().objects.filter(pk__in=wanted)}
-    able = {key: frozenset().union(*(people.get(group, frozenset()) for group in asked)) - out for key, asked in groups.items()}
-    views = tuple(_step_view(step, step_title(route, step), proposal, decisions, able[step.pk], names) for step in steps)
+    names = {key: name_of(person) for key, person in standing.people.items()}
+    views = tuple(
+        _step_view(step, step_title(route, step), proposal, standing.decisions, standing.able_in(step), names) for step in standing.steps
+    )
     return RouteView(
         policy_version=route.policy.version,
         policy_title=route.policy.title,
@@ -111,7 +103,7 @@ def route_view(proposal: Proposal, user: User, now: datetime, found: Standing | 
         row_title=route.row.title,
         row_priority=route.row.priority,
         reason=route.reason,
-        routed=routed,
+        routed=route.routed(proposal),
         is_automatic=route.is_automatic,
         due_at=proposal.expires_at,
         steps=views,

@@ -19,7 +19,7 @@ from approvals.queries.authority import deciding_companies
 from approvals.states import StepState
 from approvals.work.models import Claim, Snooze
 from identity.models import ApprovalGroupMember
-from identity.queries import companies_of, memberships_of
+from identity.queries import companies_of, kept_memberships, memberships_of
 from identity.states import AgentState
 
 NOTHING = Q(pk__in=[])
@@ -33,7 +33,7 @@ class Person:
         self.user, self.now = user, now
         self.companies = companies_of(user)
         self.deciding = deciding_companies(user)
-        self.memberships: Sequence[ApprovalGroupMember] = list(memberships_of(user))
+        self.memberships: Sequence[ApprovalGroupMember] = kept_memberships(user)
         open_ones = list(in_force(now).select_related("delegator").filter(Q(delegate=user) | Q(delegator=user)))
         self.held = [item for item in open_ones if item.delegate_id == user.pk]
         self.given = [item for item in open_ones if item.delegator_id == user.pk]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -59,8 +59,8 @@ def show(*, user: User, proposal_id: str, now: datetime, actor: Actor | None = N
     The ERP is asked about every check before the transaction begins; when it does not answer, the page shows the checks of the
     submission and nothing can be decided. Raises NotVisible.
     """
-    proposal = get_proposal_for_person(user, proposal_id)
-    found = standing_of(user, proposal, now)
+    proposal = get_proposal_for_person(user, proposal_id, also=("route__policy", "route__row"))
+    found = standing_of(user, proposal, now, route=proposal.route)
     route, standing = found.route, found.verdict
     if proposal.state != ProposalState.PENDING:
         return _kept(proposal, found, now, locale)
@@ -72,28 +72,8 @@ def show(*, user: User, proposal_id: str, now: datetime, actor: Actor | None = N
         return _kept(proposal, replace(found, verdict=unavailable), now, locale)
     facts = page.build(proposal, route, checks, locale)
     stored, digest = page.stored(facts)
-    with transaction.atomic():
-        presentation, _ = Presentation.objects.get_or_create(
-            proposal=proposal,
-            digest=digest,
-            defaults={  # a page that is there already is not rendered again: the stubs don't know values that are asked for
-                "stored_bytes": stored,
-                "renderer": page.RENDERER,
-                "locale": locale,
-                "page_digest": lambda: page_digest(render(stored)),  # type: ignore[misc]
-                "needs_reason": page.needs_reason(facts),
-                "first_shown_at": now,
-            },
-        )
-        _, is_first = Opening.objects.get_or_create(presentation=presentation, user=user, defaults={"opened_at": now})
-        if is_first:
-            record(
-                kind=PageEvent.OPENED,
-                actor=actor or Actor.human(user.pk),
-                subject=subject_of(proposal),
-                now=now,
-                human={"presentation_digest": digest, "payload_digest": proposal.payload_digest, "shown_at": wire_time(now)},
-            )
+    if not Opening.objects.filter(presentation__proposal=proposal, presentation__digest=digest, user=user).exists():
+        _opened(proposal, facts, stored, digest, user=user, actor=actor or Actor.human(user.pk), now=now)
     return Shown(
         proposal=proposal,
         route=route,
@@ -106,6 +86,32 @@ def show(*, user: User, proposal_id: str, now: datetime, actor: Actor | None = N
         needs_reason=page.needs_reason(facts),
         is_current=True,
     )
+
+
+def _opened(proposal: Proposal, facts: Mapping[str, Any], stored: bytes, digest: str, *, user: User, actor: Actor, now: datetime) -> None:
+    """The page is stored, unless it is there already, and its first opening by this person is recorded, once."""
+    with transaction.atomic():
+        presentation, _ = Presentation.objects.get_or_create(
+            proposal=proposal,
+            digest=digest,
+            defaults={  # a page that is there already is not rendered again: the stubs don't know values that are asked for
+                "stored_bytes": stored,
+                "renderer": page.RENDERER,
+                "locale": facts["locale"],
+                "page_digest": lambda: page_digest(render(stored)),  # type: ignore[misc]
+                "needs_reason": page.needs_reason(facts),
+                "first_shown_at": now,
+            },
+        )
+        _, is_first = Opening.objects.get_or_create(presentation=presentation, user=user, defaults={"opened_at": now})
+        if is_first:
+            record(
+                kind=PageEvent.OPENED,
+                actor=actor,
+                subject=subject_of(proposal),
+                now=now,
+                human={"presentation_digest": digest, "payload_digest": proposal.payload_digest, "shown_at": wire_time(now)},
+            )
 
 
 def checks_now(proposal: Proposal) -> list[Check]:

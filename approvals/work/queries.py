@@ -8,13 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
 from approvals.delegation.queries import in_force
-from approvals.matrix.models import StepGroup
-from approvals.models import Decision
-from approvals.queries.authority import Standing, people_by_group, standing_of
+from approvals.queries.authority import Standing, standing_of
 from approvals.states import StepState
 from approvals.work.models import Claim, Looking, Snooze
 from proposals.models import Proposal
@@ -64,22 +61,15 @@ def _hands(claims: list[Claim], user: User, looking: tuple[str, ...], snoozed_un
 def may_be_asked(proposal: Proposal, standing: Standing, user: User, now: datetime) -> list[User]:
     """Return the other people who may decide on this proposal now, by name: whom one may forward to.
 
-    Members of the open step's groups in two queries, however many there are; delegates, who are few, are looked at one by one.
+    Members of the open step's groups are those that the page names anyway; delegates, who are few, are looked at one by one.
     """
-    step = standing.step
-    if step is None:
+    if standing.step is None:
         return []
-    groups = [step.group_id, *StepGroup.objects.filter(step=step).values_list("group_id", flat=True)]
-    if step.escalated_at is not None and step.fallback_group_id is not None:
-        groups.append(step.fallback_group_id)
-    able = people_by_group(groups, proposal.company, standing.route.routed(proposal))
-    decisions = Decision.objects.filter(proposal=proposal).values_list("user_id", "acting_for_id")
-    out = {item.user_id for item in standing.excluded} | {key for pair in decisions for key in pair if key is not None}
-    people = {key for found in able.values() for key in found} - out
+    people = standing.able_in(standing.step).difference(decision.acting_for_id for decision in standing.decisions)
     by_right = in_force(now).filter(delegator__in=people, companies__contains=[proposal.company]).exclude(delegate__in=people)
     delegates = {item.delegate for item in by_right.select_related("delegate")}
     found = [person for person in delegates if standing_of(person, proposal, now).verdict.is_allowed]
-    found += get_user_model().objects.filter(pk__in=people, is_active=True)
+    found += [standing.people[key] for key in people]
     return sorted((person for person in found if person.pk != user.pk), key=_name)
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from approvals.errors import refusal_of
 from approvals.models import RouteStep
@@ -34,6 +34,10 @@ NOTE_LENGTH_MAX = 500
 # How far apart two signs of the same person on the same page are written down.
 LOOKING_STEP = timedelta(seconds=15)
 LOOKING_KEPT = timedelta(days=1)
+LOOKS = """
+INSERT INTO approvals_looking AS looking (proposal_id, user_id, seen_at) VALUES (%s, %s, %s)
+ON CONFLICT (proposal_id, user_id) DO UPDATE SET seen_at = excluded.seen_at WHERE looking.seen_at < %s
+"""
 
 
 def claim(*, user: User, proposal_id: str, actor: Actor, now: datetime) -> Claim:
@@ -121,9 +125,8 @@ def note_looking(*, user: User, proposal: Proposal, now: datetime) -> None:
     """The person is known to have the proposal on screen; nothing to prove, so no event, and at most one write in fifteen seconds."""
     if proposal.state != ProposalState.PENDING:
         return
-    seen, is_new = Looking.objects.get_or_create(proposal=proposal, user=user, defaults={"seen_at": now})
-    if not is_new and now - seen.seen_at > LOOKING_STEP:
-        Looking.objects.filter(pk=seen.pk).update(seen_at=now)
+    with connection.cursor() as cursor:
+        cursor.execute(LOOKS, [proposal.pk, user.pk, now, now - LOOKING_STEP])
 
 
 def forget_looking(*, now: datetime) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from approvals.models import Policy
@@ -295,3 +298,15 @@ def test_the_inbox_stays_within_sixteen_statements(installation: Installation, d
     client.get("/inbox/")
     with django_assert_max_num_queries(16):
         assert client.get("/inbox/").content.count(b"data-row") == 7
+
+
+def test_the_proposal_page_asks_one_statement_per_panel(installation: Installation) -> None:
+    client, address = installation.client("maria"), f"/proposals/{installation.proposal().public_id}/"
+    client.get(address)
+    with CaptureQueriesContext(connections["default"]) as own, CaptureQueriesContext(connections["ledger"]) as erp:
+        body = client.get(address).content.decode()
+    assert 'name="kind"' in body
+    # 28 of the gate and 4 of the ledger, one for each kind of fact: neither people nor rows ask for more.
+    assert len(own) + len(erp) <= 32, "\n".join(query["sql"][:200] for query in own.captured_queries)
+    tables = Counter(re.findall(r'FROM "(\w+)" WHERE', " ".join(query["sql"] for query in own.captured_queries)))
+    assert tables["auth_user"] <= 2
