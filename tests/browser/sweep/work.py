@@ -16,7 +16,6 @@ from approvals.mail.states import MailKind, MailState
 from approvals.models import Presentation
 from approvals.oversight.models import Review
 from approvals.oversight.services import draw
-from approvals.queries.authority import open_step
 from approvals.services import show
 from kernel.actors import Actor
 from kernel.clock import now
@@ -79,7 +78,7 @@ def _bulk(installation: Installation) -> Bulk:
     """Return a set of one, made past the policy, which allows none: the page is the same."""
     maria, large, at = installation.person("maria"), installation.proposal(LARGE_ORDER), now()
     shown = show(user=maria, proposal_id=large.public_id, now=at)
-    step = open_step(shown.route)
+    step = shown.found.step
     assert step is not None
     kind = Kind(large.tool, step.group.code, step.position)
     bulk = Bulk.objects.create(
