@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
+from approvals.bulk.sets import bulk_members
 from approvals.models import Attachment, Comment, Decision, Presentation
 from approvals.renderers import UnknownRenderer, render
-from approvals.services.signing import as_event
+from approvals.services.signing import as_kept
 from approvals.uploads import EXTENSIONS
-from audit.verifier.countersign_verify import encode_base64
 from kernel.canonical import canonical_bytes
 from kernel.clock import wire_time
 
@@ -20,7 +20,7 @@ COMMENTS_SCHEMA = "countersign.proposal.comments/1"
 
 def decision_members(key: uuid.UUID) -> Mapping[str, bytes]:
     """Return these members of the bundle of one proposal; empty where there is nothing."""
-    return {**_pages(key), **_signatures(key), **_attachments(key), **_comments(key)}
+    return {**_pages(key), **_signatures(key), **bulk_members(key), **_attachments(key), **_comments(key)}
 
 
 def _pages(key: uuid.UUID) -> dict[str, bytes]:
@@ -45,13 +45,7 @@ def _signatures(key: uuid.UUID) -> dict[str, bytes]:
         {
             "decision": row.public_id,
             "user": str(row.user_id),
-            "signed_at": wire_time(row.signature.signed_at),
-            "statement": bytes(row.signature.statement_bytes).decode("utf-8"),
-            "attestation_object": encode_base64(bytes(row.signature.attestation_object)),
-            "aaguid": row.signature.aaguid,
-            "flags": row.signature.flags,
-            "counter": row.signature.counter,
-            **as_event(row.signature),
+            **as_kept(row.signature),
         }
         for row in signed
         if row.signature is not None

@@ -15,6 +15,7 @@ from approvals.bulk.errors import BulkOutdated, NothingToApprove, StaleBulk
 from approvals.bulk.events import BulkEvent
 from approvals.bulk.models import Bulk, BulkItem
 from approvals.bulk.policies import Candidate, Kind, common_kind, may_be_in, page_is_plain
+from approvals.bulk.sets import SetItem, digest_of_set, statement_of
 from approvals.bulk.states import BULK_TRANSITIONS, ITEM_TRANSITIONS, BulkState, ItemState
 from approvals.models import Decision, Presentation
 from approvals.queries.authority import Standing, standing_of
@@ -29,7 +30,6 @@ from audit.services import record
 from identity.models import ApprovalGroup
 from identity.permissions import Permission, require_permission
 from kernel.actors import Actor
-from kernel.canonical import digest
 from kernel.clock import wire_time
 from kernel.errors import DomainError, FieldError, NotVisible, StateConflict, ValidationFailed
 from kernel.ids import Prefix, encode, new_id
@@ -39,7 +39,6 @@ from kernel.verdicts import Denied
 from proposals.models import Proposal
 from proposals.queries import get_proposal_for_person
 
-SET_PURPOSE = "countersign.bulk/1"
 STEP_UP_PURPOSE = "bulk"
 ITEMS_MAX = 100
 VALID_FOR = timedelta(minutes=15)
@@ -116,33 +115,12 @@ def confirm(
     return bulk
 
 
-def statement_of(bulk: Bulk) -> dict[str, object]:
-    """Return what a passkey signs for the whole set."""
-    return {
-        "bulk": bulk.public_id,
-        "decision": str(DecisionKind.APPROVE),
-        "set_digest": bulk.set_digest,
-        "count": bulk.items.count(),
-        "user": str(bulk.user_id),
-    }
-
-
 def begin_signature(*, user: User, bulk_id: uuid.UUID, now: datetime) -> signing.Begun:
     """Return the challenge for the user's passkey over the set; raises NotVisible and SignatureRefused."""
     bulk = Bulk.objects.filter(pk=bulk_id, user=user, state=BulkState.PREPARED).first()
     if bulk is None:
         raise NotVisible(detail="There is no such set of yours.")
     return signing.begin(user=user, statement=statement_of(bulk), now=now)
-
-
-def digest_of_set(kind: Kind, items: Sequence[tuple[str, str, str]]) -> str:
-    """Return the digest over the sorted (proposal, payload digest, presentation digest) of a set."""
-    listed = [
-        {"payload_digest": payload_digest, "presentation_digest": page_digest, "proposal": proposal}
-        for payload_digest, page_digest, proposal in sorted((item[1], item[2], item[0]) for item in items)
-    ]
-    content = {"schema": SET_PURPOSE, "decision": "approve", "tool": kind.tool, "group": kind.group, "step": kind.step, "items": listed}
-    return digest(SET_PURPOSE, content)
 
 
 def _look_up(user: User, wanted: Sequence[str], now: datetime) -> tuple[list[_Picked], list[dict[str, str]]]:
@@ -185,7 +163,10 @@ def _fix(
     actor: Actor,
     now: datetime,
 ) -> Bulk:
-    set_digest = digest_of_set(kind, [(item.candidate.key, shown.payload_digest, shown.presentation_digest) for item, shown in pages])
+    set_digest = digest_of_set(
+        kind,
+        [SetItem(item.candidate.key, shown.payload_digest, shown.presentation_digest, item.proposal.amount) for item, shown in pages],
+    )
     kept = {row.digest: row for row in Presentation.objects.filter(proposal__in=[item.proposal for item, _ in pages]).defer("stored_bytes")}
     with transaction.atomic():
         bulk = Bulk.objects.create(
@@ -268,6 +249,7 @@ def _settle(bulk: Bulk, item: BulkItem, *, actor: Actor, factors: Sequence[Mappi
             authentication=bulk.authentication,
             factors=factors,
             set_digest=bulk.set_digest,
+            set_signature=f"sha256:{bytes(bulk.signature.digest).hex()}" if bulk.signature else "",
         )
     except DomainError as error:
         decided = _decided_before(bulk, item) if error.code == "already_decided" else None

@@ -85,12 +85,14 @@ def decide(
     factors: Sequence[Mapping[str, object]] = (),
     answer: signing.Answer | None = None,
     set_digest: str = "",
+    set_signature: str = "",
 ) -> Decision:
     """Make one person's decision stand; with the last one needed the proposal is approved, and one refusal ends it.
 
     The checks are asked again before the transaction, the page is computed again inside it: a decision counts only for the page
     that the person has before them. `shown_at` is None when the door can't tell that the page was made for this person: a stale page.
-    `set_digest` is the digest of the set that a bulk approval was given on, for the event.
+    `set_digest` is the digest of the set that a bulk approval was given on, `set_signature` that of what a passkey signed for it: for the
+    event.
     `factors` are the second factors that the person's login recorded, `answer` is their passkey's signature over this very decision.
 
     Raises StepUpRequired when the policy wants a strong second factor newer than the page and there is none: then nothing is recorded
@@ -109,6 +111,7 @@ def decide(
         factors=tuple(factors),
         answer=answer,
         set_digest=set_digest,
+        set_signature=set_signature,
     )
     try:
         require_form(submitted)
@@ -282,7 +285,7 @@ def _record(decision: Decision, sitting: _Sitting) -> None:
             "page_digest": decision.presentation.page_digest,
             "evidence_opened": evidence_opened(decision.user, sitting.proposal),
             **_on_whose_right(decision),
-            **({"set_digest": sitting.submitted.set_digest} if sitting.submitted.set_digest else {}),
+            **{name: value for name in ("set_digest", "set_signature") if (value := getattr(sitting.submitted, name))},
             **({"second_factor": decision.second_factor} if decision.second_factor else {}),
             **({"signature": signing.as_event(decision.signature)} if decision.signature else {}),
         },

@@ -30,6 +30,7 @@ class Submitted:
     factors: tuple[Mapping[str, object], ...] = ()
     answer: signing.Answer | None = None
     set_digest: str = ""
+    set_signature: str = ""
 
 
 def require_form(submitted: Submitted) -> None:

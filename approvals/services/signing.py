@@ -22,6 +22,7 @@ from audit.verifier.countersign_verify import DECISION_PURPOSE, Malformed, Unche
 from audit.verifier.countersign_verify import Assertion as Evidence
 from identity import passkeys
 from kernel.canonical import canonical_bytes, digest_of_bytes
+from kernel.clock import wire_time
 from kernel.errors import InvalidIdentifier
 from kernel.ids import Prefix, decode, encode
 
@@ -136,6 +137,19 @@ def as_event(signature: Signature) -> dict[str, object]:
             name: encode_base64(bytes(getattr(signature, name)))
             for name in ("nonce", "client_data", "authenticator_data", "signature", "public_key", "credential_id")
         },
+    }
+
+
+def as_kept(signature: Signature) -> dict[str, object]:
+    """Return the signature as it stands in an evidence bundle: with the statement, and what ties the key to its enrolment."""
+    return {
+        "signed_at": wire_time(signature.signed_at),
+        "statement": bytes(signature.statement_bytes).decode("utf-8"),
+        "attestation_object": encode_base64(bytes(signature.attestation_object)),
+        "aaguid": signature.aaguid,
+        "flags": signature.flags,
+        "counter": signature.counter,
+        **as_event(signature),
     }
 
 

@@ -819,6 +819,7 @@ def check_columns(findings: Findings, where: str, record: Mapping[str, Any], col
 
 PASSKEY_TAG = b"countersign/decision/v1\0"
 DECISION_PURPOSE = "countersign.decision/1"
+BULK_PURPOSE = "countersign.bulk/1"
 _P256 = 2**256 - 2**224 + 2**192 + 2**96 - 1
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _P256_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
@@ -1633,7 +1634,7 @@ def check_approval(bundle: Bundle) -> None:
             )  # fmt: skip
         _check_route(bundle, approvers)
         _check_decisions(bundle, decided)
-        signed = _check_signatures(bundle, decided)
+        signed = _check_signatures(bundle, decided) + _check_sets(bundle, decided)
         detail.append(f"{len(set(approvers))} approvers, {len(granted)} approvals{f', {signed} signed by a passkey' if signed else ''}")
 
 
@@ -1700,14 +1701,7 @@ def _check_signatures(bundle: Bundle, decided: Sequence[Mapping[str, Any]]) -> i
         if not isinstance(kept, dict):
             continue
         signed += 1
-        try:
-            assertion = _kept_assertion(kept)
-            for problem in passkey_problems(assertion):
-                findings.problem("signature_broken", where, f"The passkey's signature of a decision does not hold. {problem}")
-        except Uncheckable as error:
-            findings.limitations.append(f"A decision was signed with {error}, which this verifier can't compute with.")
-        except (Malformed, KeyError, TypeError, ValueError) as error:
-            findings.problem("signature_broken", where, f"The passkey's signature of a decision is no signature: {error}.")
+        _check_assertion(findings, kept, where)
         statement = statements.get(str(kept.get("digest")))
         if statement is None:
             findings.limitations.append("The statement that a passkey signed is not in the bundle; its signature was checked without it.")
@@ -1720,6 +1714,94 @@ def _check_signatures(bundle: Bundle, decided: Sequence[Mapping[str, Any]]) -> i
             "signature_of_another_decision", where, "A passkey signed another decision than the one in the log.",
         )  # fmt: skip
     return signed
+
+
+def _check_assertion(findings: Findings, kept: Mapping[str, Any], where: str) -> None:
+    """Check the passkey's signature itself, from its bytes alone."""
+    try:
+        for problem in passkey_problems(_kept_assertion(kept)):
+            findings.problem("signature_broken", where, f"The passkey's signature of a decision does not hold. {problem}")
+    except Uncheckable as error:
+        findings.limitations.append(f"A decision was signed with {error}, which this verifier can't compute with.")
+    except (Malformed, KeyError, TypeError, ValueError) as error:
+        findings.problem("signature_broken", where, f"The passkey's signature of a decision is no signature: {error}.")
+
+
+def _check_sets(bundle: Bundle, decided: Sequence[Mapping[str, Any]]) -> int:
+    """Check each decision on a set: it is that set, this proposal is in it as decided, the signature holds; return how many are signed."""
+    sets: dict[str, Mapping[str, Any]] = {}
+    if "gate/bulks.json" in bundle.members:
+        listed = record_part(parse_json(bundle.members["gate/bulks.json"]), "bulks") or []
+        sets = {str(record_part(item, "set_digest")): item for item in listed if isinstance(item, dict)}
+    signed = 0
+    for record in decided:
+        digest, said = record_part(record, "human", "set_digest"), record_part(record, "human", "set_signature")
+        if not digest:
+            continue
+        kept = sets.get(str(digest))
+        if kept is None:
+            bundle.findings.limitations.append("The set that a decision was made on is not in the bundle; only its digest is known.")
+            continue
+        content = _set_decided_on(bundle.findings, record, kept)
+        if said or kept.get("signature"):
+            signed += 1
+            _check_set_signature(bundle.findings, record, kept, content)
+    return signed
+
+
+def _set_decided_on(findings: Findings, record: Mapping[str, Any], kept: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the set if it has the digest that the decision names; what does not hold about it is named."""
+    where, stored = "gate/bulks.json", str(kept.get("set", "")).encode("utf-8")
+    if digest_text(BULK_PURPOSE, stored) != record_part(record, "human", "set_digest"):
+        findings.problem("set_forged", where, "A set is not the one that was decided on.")
+        return {}
+    content: Any = parse_json(stored)
+    items = [item for item in record_part(content, "items") or [] if isinstance(item, dict)]
+    human = record_part(record, "human")
+    wanted = (
+        record_part(record, "subject", "proposal"), record_part(human, "payload_digest"), record_part(human, "presentation_digest")
+    )  # fmt: skip
+    found = [(item.get("proposal"), item.get("payload_digest"), item.get("presentation_digest")) for item in items]
+    findings.expect(found.count(wanted) == 1, "not_in_set", where, "This proposal, as it was decided on, is not in the set.")
+    findings.expect(
+        record_part(content, "count") == len(items) and record_part(content, "sums") == _sums(items),
+        "set_miscounted", where, "The set says another number or another sum than its items have.",
+    )  # fmt: skip
+    return content if isinstance(content, dict) else {}
+
+
+def _sums(items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for item in items:
+        amount = item.get("amount_minor")
+        sums[str(item.get("currency"))] = sums.get(str(item.get("currency")), 0) + (amount if isinstance(amount, int) else 0)
+    return sums
+
+
+def _check_set_signature(findings: Findings, record: Mapping[str, Any], kept: Mapping[str, Any], content: Mapping[str, Any]) -> None:
+    """Check that the person's passkey signed this set: the signature that the log names, over its digest, number and sums."""
+    where, said, signature = "gate/bulks.json", record_part(record, "human", "set_signature"), kept.get("signature")
+    if not isinstance(signature, dict):
+        findings.problem("signature_missing", where, "The log says that a passkey signed the set; its signature is not there.")
+        return
+    _check_assertion(findings, signature, where)
+    statement = str(record_part(signature, "statement")).encode("utf-8")
+    if digest_text(DECISION_PURPOSE, statement) != record_part(signature, "digest"):
+        findings.problem("statement_forged", where, "A statement is not the one that was signed.")
+        return
+    meant: Any = parse_json(statement)
+    names = ("decision", "set_digest", "count", "sums", "user")
+    expected = {
+        "decision": record_part(record, "human", "decision"),
+        "set_digest": record_part(record, "human", "set_digest"),
+        "count": content.get("count"),
+        "sums": content.get("sums"),
+        "user": str(record_part(record, "actor", "id")),
+    }
+    findings.expect(
+        said == record_part(signature, "digest") and {name: record_part(meant, name) for name in names} == expected,
+        "signature_of_another_set", where, "A passkey signed another set than the one that was decided on.",
+    )  # fmt: skip
 
 
 def _signed_statements(bundle: Bundle) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from approvals.bulk.errors import BulkOutdated, NothingToApprove, StaleBulk
 from approvals.bulk.events import BulkEvent
 from approvals.bulk.models import Bulk, BulkItem
 from approvals.bulk.policies import Kind
-from approvals.bulk.services import digest_of_set
+from approvals.bulk.sets import SetItem, digest_of_set
 from approvals.errors import StepUpRequired
 from approvals.models import Decision
 from approvals.services.decisions import decide as decide_once
@@ -21,6 +22,7 @@ from audit.models import Event
 from kernel.canonical import parse_json
 from kernel.clock import now as clock_now
 from kernel.errors import DomainError, NotVisible
+from kernel.money import Money
 from proposals.models import Proposal
 from proposals.states import ProposalState
 from tests.builders.approvals import Cast, an_order, approved, make_cast
@@ -91,10 +93,14 @@ def test_one_decision_approves_the_set_and_each_event_names_its_digest(cast: Cas
 
 def test_the_digest_is_of_the_set_whatever_the_order_of_picking() -> None:
     kind = Kind("create_purchase_order", "purchasing", 1)
-    items = [("prop_b", "sha256:2", "sha256:p2"), ("prop_a", "sha256:1", "sha256:p1")]
+    items = [
+        SetItem("prop_b", "sha256:2", "sha256:p2", Money(2_00, "EUR")),
+        SetItem("prop_a", "sha256:1", "sha256:p1", Money(1_00, "EUR")),
+    ]
     assert digest_of_set(kind, items) == digest_of_set(kind, items[::-1])
     assert digest_of_set(kind, items) != digest_of_set(kind, items[:1])
-    assert digest_of_set(kind, items) != digest_of_set(kind, [("prop_b", "sha256:2", "sha256:p3"), items[1]])
+    assert digest_of_set(kind, items) != digest_of_set(kind, [replace(items[0], presentation_digest="sha256:p3"), items[1]])
+    assert digest_of_set(kind, items) != digest_of_set(kind, [replace(items[0], amount=Money(3_00, "EUR")), items[1]])
 
 
 def test_what_is_left_out_is_named_with_its_reason(cast: Cast, erp: PlainErp) -> None:

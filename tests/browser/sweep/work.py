@@ -9,7 +9,7 @@ from django.test import override_settings
 
 from approvals.bulk.models import Bulk, BulkItem
 from approvals.bulk.policies import Kind
-from approvals.bulk.services import digest_of_set
+from approvals.bulk.sets import SetItem, digest_of_set
 from approvals.delegation.services import Scope, delegate
 from approvals.mail.models import Mail
 from approvals.mail.states import MailKind, MailState
@@ -86,7 +86,7 @@ def _bulk(installation: Installation) -> Bulk:
         tool=large.tool,
         group=step.group,
         position=step.position,
-        set_digest=digest_of_set(kind, [(large.public_id, shown.payload_digest, shown.presentation_digest)]),
+        set_digest=digest_of_set(kind, [SetItem(large.public_id, shown.payload_digest, shown.presentation_digest, large.amount)]),
         excluded=[{"proposal": large.public_id, "code": "over_bulk_cap", "reason": "The policy allows bulk approval up to 5,000.00 EUR."}],
         prepared_at=at,
         valid_until=at + timedelta(minutes=15),
