@@ -30,7 +30,7 @@ Evidence = tuple[dict[str, bytes], list[dict[str, Any]]]
 def approved_together(cast: Cast, key: SoftKey | None, amounts: Sequence[str] = ("100.00", "250.50", "9999.99")) -> list[Proposal]:
     """Return orders that Alice approved by one decision, signed by her passkey where there is one."""
     orders = [an_order(cast, amount) for amount in amounts]
-    who = {"user": cast.alice, "actor": actor(cast.alice)}
+    who: dict[str, Any] = {"user": cast.alice, "actor": actor(cast.alice)}
     bulk: Bulk = services.prepare(proposal_ids=[order.public_id for order in orders], now=clock_now(), **who)
     if key is None:
         proof: dict[str, Any] = {"factors": factors()}

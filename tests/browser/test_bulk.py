@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -127,7 +128,7 @@ def test_a_passkey_signs_the_set(
     signature = Signature.objects.get()
     assert (signature.origin, problems_of(signature)) == (live_server.url, [])
     for order in orders:
-        records = [parse_json(bytes(event.bytes)) for event in Event.objects.filter(proposal=order.public_id).order_by("position")]
+        records: list[Any] = [parse_json(bytes(event.bytes)) for event in Event.objects.filter(proposal=order.public_id).order_by("position")]
         bundle = Bundle(Members.of(dict(evidence.members(order.public_id))), (), Findings(), header={}, records=records)
         check_approval(bundle)
         assert bundle.findings.problems == []
