@@ -19,10 +19,12 @@ from approvals.flags.flagger import Flagged, Flagger, store_flags
 from approvals.flags.observing import observe
 from approvals.gate import ROUTER, gate_facts
 from approvals.matrix.models import StepGroup
+from approvals.matrix.rate_checks import converted_again
+from approvals.matrix.rates import Conversion
 from approvals.models import Exclusion, Route, RouteStep
 from approvals.policies import EXCLUSION_LABELS
 from approvals.queries.authority import Excluded
-from approvals.routing import ROUTE_PURPOSE
+from approvals.routing import ROUTE_PURPOSE, band_text, is_in_band
 from approvals.states import StepState
 from audit.records import NewEvent
 from gateway.catalogue import get_write_tool
@@ -31,6 +33,7 @@ from identity.models import Grant
 from kernel.actors import Actor
 from kernel.canonical import canonical_bytes, digest_of_bytes
 from kernel.ids import Prefix, encode, new_id
+from kernel.money import Money
 from kernel.queue import wake
 from proposals import services as proposals
 from proposals.gate import Asked, Draft
@@ -56,7 +59,6 @@ def ask_again(
     *,
     proposal: Proposal,
     checks: Sequence[Check],
-    known: Sequence[Check],
     reason: str,
     actor: Actor,
     now: datetime,
@@ -64,15 +66,17 @@ def ask_again(
 ) -> Proposal | None:
     """An approved proposal, locked by the caller, is voided, and its approvers are asked about a version that names what drifted.
 
-    `checks` are the stored preconditions with their values now, `known` what else the approval leaned on, which is no fact of the ERP,
-    `observed` is what `observe_again` told: that version is held against the rules like any other, and has flags of its own.
-    Returns that version; None when nobody was asked the first time, because the policy approved by itself: then its agent is told to
+    `checks` are the stored preconditions with their values now, `observed` is what `observe_again` told: that version is held against
+    the rules like any other, and has flags of its own. Returns that version; None when nobody was asked the first time, because the
+    policy approved by itself, or when the amount has left the band of the policy's row with the exchange rate: then its agent is told to
     propose a revision, and what the policy makes of that is another matter. Joins the caller's transaction.
     """
-    drift = [check.as_dict() for check in (*checks, *known) if not check.is_holding]
+    drift = [check.as_dict() for check in checks if not check.is_holding]
     route = Route.objects.select_related("policy", "row").filter(proposal=proposal).first()
-    if route is None or route.is_automatic:
-        advice = f"{reason} Propose a revision that supersedes it."
+    counts_as = converted_again(route, proposal.amount, checks) if route is not None else None
+    why = _why_not_the_same_people(route, counts_as)
+    if route is None or why is not None:
+        advice = f"{reason} {why or ''}".rstrip() + " Propose a revision that supersedes it."
         proposals.void(proposal=proposal, actor=actor, now=now, code=CODE, reason=advice, differences=drift)
         return None
     key = new_id()
@@ -80,12 +84,21 @@ def ask_again(
     proposals.void(proposal=proposal, actor=actor, now=now, code=CODE, reason=said, differences=drift)
     # What was voided is no past of the version that takes its place, which is not stored yet.
     flagged = _flagged(proposal, route, observed or {}, now)
-    renewal = proposals.renew(proposal=proposal, key=key, checks=checks, known=known, actor=ROUTER, now=now)
+    renewal = proposals.renew(proposal=proposal, key=key, checks=checks, actor=ROUTER, now=now)
     store_flags([(renewal.proposal, flagged)], now)
-    routed = _rerouted(route, renewal.proposal, flagged, now=now)
+    routed = _rerouted(route, renewal.proposal, flagged, counts_as, now=now)
     audit.services.record_many([*renewal.events, routed], new_chains={subject_of(renewal.proposal).chain})
     wake("proposed", renewal.proposal.public_id)
     return renewal.proposal
+
+
+def _why_not_the_same_people(route: Route | None, counts_as: tuple[Money, Conversion] | None) -> str | None:
+    """Return why nobody can be asked again about the same route, "" where there is nothing to say about it; None when they can."""
+    if route is None or route.is_automatic:
+        return ""
+    if counts_as is None or is_in_band(route.row, counts_as[0]):
+        return None
+    return f"It counts as {counts_as[0]} now, outside of {band_text(route.row)}, for which it was routed."
 
 
 def _flagged(proposal: Proposal, route: Route, observed: Mapping[str, object], now: datetime) -> Flagged:
@@ -109,13 +122,19 @@ def _flagged(proposal: Proposal, route: Route, observed: Mapping[str, object], n
     return Flagger([draft]).of(draft, route.policy)
 
 
-def _rerouted(route: Route, proposal: Proposal, flagged: Flagged, *, now: datetime) -> NewEvent:
-    """Give the new version the steps, groups and exclusions of the old one, and return the gate's event."""
+def _rerouted(route: Route, proposal: Proposal, flagged: Flagged, counts_as: tuple[Money, Conversion] | None, *, now: datetime) -> NewEvent:
+    """Give the new version the steps, groups and exclusions of the old one, and return the gate's event.
+
+    With a rate that drifted it counts as another amount, which limits of people are held against.
+    """
     reason = f"{REASON}{route.reason.removeprefix(REASON)}"
     snapshot = route.snapshot | {"proposal": proposal.public_id, "payload_digest": proposal.payload_digest, "reason": reason}
+    new = Route(proposal=proposal, **_copied(route, "proposal", "reason", "snapshot_bytes", "digest", "created_at"))
+    if counts_as is not None:
+        new.routed_minor = counts_as[0].minor
+        snapshot |= {"routed_minor": new.routed_minor, "conversion": counts_as[1].as_dict()}
     stored = canonical_bytes(snapshot)
     digest = digest_of_bytes(ROUTE_PURPOSE, stored)
-    new = Route(proposal=proposal, **_copied(route, "proposal", "reason", "snapshot_bytes", "digest", "created_at"))
     new.reason, new.snapshot_bytes, new.digest, new.created_at = reason, stored, digest, now
     new.save(force_insert=True)
     for step in RouteStep.objects.filter(route=route).order_by("position"):

@@ -12,6 +12,7 @@ from approvals.events import ApprovalEvent, GateEvent
 from approvals.flags.flagger import Flagged, Flagger, store_flags
 from approvals.matrix.asking import PlannedStep
 from approvals.matrix.models import StepGroup
+from approvals.matrix.rate_checks import rate_preconditions
 from approvals.models import PolicyRow, Route, RouteStep
 from approvals.plans import PlannedRoute, Planner
 from approvals.queries.authority import Excluded
@@ -64,6 +65,7 @@ class PolicyRouting:
             route_version=ROUTE_VERSION,
             is_automatic=planned.match.row.is_automatic,
             data={"route": planned, "flags": flagged},
+            preconditions=rate_preconditions(draft.company, planned.conversion),
         )
 
     def attach(self, planned: Sequence[tuple[Proposal, Plan]], now: datetime) -> list[NewEvent]:

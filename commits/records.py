@@ -31,9 +31,9 @@ class Claimed:
     """One commit that this worker may send, until its lease ends.
 
     `attempt_number` is the fence: a settlement that carries an older one is ignored. `deadline` is on the monotonic clock of this
-    process, so that a jump of the wall clock never makes a dead lease look alive. `known` are facts of the approval that are not the ERP's
-    to tell; `tolerated` are those that moved within their tolerance, as the check before sending saw them. With `refusal` it may not be
-    sent: an earlier attempt may still be under way, so the ERP is told first that nothing may land under its key any more.
+    process, so that a jump of the wall clock never makes a dead lease look alive. `tolerated` are the facts that moved within their
+    tolerance, as the check before sending saw them. With `refusal` it may not be sent: an earlier attempt may still be under way, so the
+    ERP is told first that nothing may land under its key any more.
     """
 
     commit_id: UUID
@@ -49,7 +49,6 @@ class Claimed:
     trace_id: str = field(default="", kw_only=True)
     state: CommitState = CommitState.IN_FLIGHT
     connection: str = ""
-    known: tuple[Check, ...] = field(default=(), repr=False, kw_only=True)
     tolerated: tuple[Mapping[str, str], ...] = field(default=(), kw_only=True)
     refusal: Refusal | None = field(default=None, kw_only=True)
 

@@ -17,6 +17,7 @@ from kernel.errors import DomainError
 if TYPE_CHECKING:
     from audit.records import NewEvent
     from gateway.catalogue import Effect, WriteTool
+    from gateway.preconditions import Precondition
     from identity.models import Agent, Grant
     from proposals.models import Proposal
 
@@ -68,13 +69,17 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How one draft will be decided; `policy_version` and `route_version` enter the hashed action, `data` is the gate's own."""
+    """How one draft will be decided; `policy_version` and `route_version` enter the hashed action, `data` is the gate's own.
+
+    `preconditions` are facts that the route leans on, beside those that the tool names: they enter the hashed action too.
+    """
 
     policy_version: int
     row_id: int
     route_version: int
     is_automatic: bool
     data: Mapping[str, object] = field(default_factory=dict)
+    preconditions: Sequence[Precondition] = ()
 
 
 class Routing(Protocol):

@@ -119,7 +119,7 @@ def decide(
         standing = standing_of(user, proposal, now)
         if isinstance(standing.verdict, Denied):
             raise refusal_of(standing.verdict)
-        checks = checks_now(proposal)
+        checks = checks_now(proposal, now)
         return _decide(proposal.pk, checks, user=user, submitted=submitted, actor=actor, now=now)
     except StepUpRequired:
         raise

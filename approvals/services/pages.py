@@ -12,13 +12,14 @@ from django.db import transaction
 
 from approvals import presentation as page
 from approvals.events import PageEvent
+from approvals.matrix.rate_checks import check_all
 from approvals.models import Opening, Presentation, Route
 from approvals.queries.authority import Standing, standing_of
 from approvals.renderers import page_digest, render
 from audit.services import record
 from gateway.connections import connector_for
 from gateway.errors import ErpUnavailable
-from gateway.preconditions import Check, check_all
+from gateway.preconditions import Check
 from kernel.actors import Actor
 from kernel.clock import wire_time
 from kernel.verdicts import Denied, Verdict
@@ -65,7 +66,7 @@ def show(*, user: User, proposal_id: str, now: datetime, actor: Actor | None = N
     if proposal.state != ProposalState.PENDING:
         return _kept(proposal, found, now, locale)
     try:
-        checks = checks_now(proposal)
+        checks = checks_now(proposal, now)
     except ErpUnavailable as error:
         reason = f"The ERP does not answer, so the checks can't be asked again now: {error.detail or error.title}"
         unavailable = standing if isinstance(standing, Denied) else Denied(error.code, reason)
@@ -114,9 +115,9 @@ def _opened(proposal: Proposal, facts: Mapping[str, Any], stored: bytes, digest:
             )
 
 
-def checks_now(proposal: Proposal) -> list[Check]:
-    """Return every precondition with its value in the ERP now; never call this inside a transaction."""
-    return check_all(connector_for(proposal.company), page.preconditions_of(proposal))
+def checks_now(proposal: Proposal, now: datetime) -> list[Check]:
+    """Return every precondition with its value now; the ERP is asked, so never call this inside a transaction."""
+    return check_all(connector_for(proposal.company), page.preconditions_of(proposal), now)
 
 
 def _kept(proposal: Proposal, found: Standing, now: datetime, locale: str) -> Shown:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from approvals.drift import CODE as MATERIAL_DRIFT
 from approvals.drift import observe_again
+from approvals.matrix.rate_checks import check_all
 from commits.crash_points import CrashPoint, crash_point
 from commits.records import Claimed, Refusal, Settlement
 from commits.services.backoff import backoff
@@ -24,7 +25,7 @@ from commits.states import AttemptOutcome, CommitState
 from gateway.connections import connector_for
 from gateway.errors import ErpUnavailable, UnknownCompany
 from gateway.port import KEY_CLOSED, Connector, Level, SendStatus, WriteOutcome, WriteRequest
-from gateway.preconditions import Check, Drift, check_all
+from gateway.preconditions import Check, Drift
 from kernel.tracing import SpanKind, carried_on, span_of
 
 logger = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ def _checked(connector: Connector, batch: Sequence[Claimed], *, now: datetime) -
     if not batch:
         return [], []
     try:
-        answers = iter(check_all(connector, [item for claim in batch for item in claim.preconditions]))
+        answers = iter(check_all(connector, [item for claim in batch for item in claim.preconditions], now))
         found = [(claim, [next(answers) for _ in claim.preconditions]) for claim in batch]
     except Exception as error:
         if isinstance(error, ErpUnavailable) or len(batch) == 1:
@@ -122,11 +123,11 @@ def _checked(connector: Connector, batch: Sequence[Claimed], *, now: datetime) -
         return [claim for cleared, _ in singles for claim in cleared], [item for _, stopped in singles for item in stopped]
     cleared, stopped = [], []
     for claim, checks in found:
-        broken = [check for check in (*checks, *claim.known) if not check.is_holding]
+        broken = [check for check in checks if not check.is_holding]
         if broken:
             stopped.append(_drifted(claim, checks, broken))
         else:
-            tolerated = tuple(check.as_dict() for check in (*checks, *claim.known) if check.drift is Drift.TOLERATED)
+            tolerated = tuple(check.as_dict() for check in checks if check.drift is Drift.TOLERATED)
             cleared.append(replace(claim, tolerated=tolerated) if tolerated else claim)
     return cleared, _observed(stopped, now=now)
 

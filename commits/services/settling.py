@@ -102,7 +102,6 @@ def _end_of_drifted(item: Settlement, key: UUID, *, actor: Actor, now: datetime)
         return ask_again(
             proposal=proposal,
             checks=item.checks,
-            known=item.claim.known,
             reason=item.detail,
             actor=actor,
             now=now,

@@ -62,11 +62,6 @@ class Intent:
     observed: Mapping[str, object] = field(default_factory=dict)
 
     @property
-    def preconditions(self) -> list[dict[str, object]]:
-        """Return the stored form of the facts the approval will lean on."""
-        return [item.as_dict() for item in self.presented.preconditions]
-
-    @property
     def expires_at(self) -> datetime:
         """Return when the proposal lapses unless it is decided."""
         seconds = self.body.expires_in_seconds or settings.PROPOSAL_LIFETIME_HOURS * 3600

@@ -31,13 +31,12 @@ class Renewal:
     events: Sequence[NewEvent]
 
 
-def renew(*, proposal: Proposal, key: UUID, checks: Sequence[Check], known: Sequence[Check] = (), actor: Actor, now: datetime) -> Renewal:
+def renew(*, proposal: Proposal, key: UUID, checks: Sequence[Check], actor: Actor, now: datetime) -> Renewal:
     """Return a pending proposal under `key` that supersedes one voided by drift in the same transaction, locked by the caller.
 
     Payload, reads, rationale and everything the ERP told at submission stay; the preconditions are captured again at the values of
     `checks`, which follow the order of the stored ones, so the payload digest is another and every earlier decision has fallen. Its
-    facts name what drifted (of `known` too, which is no fact of the ERP), and nothing else is new. The caller gives it its route, and
-    records the events. Raises StateConflict.
+    facts name what drifted, and nothing else is new. The caller gives it its route, and records the events. Raises StateConflict.
     """
     advance(proposal, ProposalState.SUPERSEDED, transitions=TRANSITIONS)
     tell_states([proposal], now=now)
@@ -50,7 +49,7 @@ def renew(*, proposal: Proposal, key: UUID, checks: Sequence[Check], known: Sequ
         "expires_at": wire_time(expires_at),
     }
     action_bytes = canonical_bytes(action)
-    drift = [check.as_dict() for check in (*checks, *known) if check.drift is not Drift.NONE]
+    drift = [check.as_dict() for check in checks if check.drift is not Drift.NONE]
     successor = Proposal(
         id=key,
         **{name: getattr(proposal, name) for name in KEPT},

@@ -31,6 +31,11 @@ class Accepted:
     plan: Plan
     cited: Sequence[Cited]
 
+    @property
+    def preconditions(self) -> list[dict[str, object]]:
+        """Return the stored form of the facts the approval will lean on: the tool's, then the route's."""
+        return [item.as_dict() for item in (*self.intent.presented.preconditions, *self.plan.preconditions)]
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -62,7 +67,7 @@ def proposed_events(stored: Sequence[Stored]) -> list[NewEvent]:
     return [event for item in stored for event in _events(item)]
 
 
-def _action(item: Accepted) -> Mapping[str, object]:
+def _action(item: Accepted, preconditions: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
     """Return what is approved and what will be sent; the nonce makes two equal intents two different actions."""
     intent = item.intent
     return {
@@ -73,7 +78,7 @@ def _action(item: Accepted) -> Mapping[str, object]:
         "agent_id": intent.principal.public_id,
         "on_behalf_of": intent.actor.on_behalf_of,
         "params": intent.params,
-        "preconditions": intent.preconditions,
+        "preconditions": preconditions,
         "nonce": secrets.token_hex(16),
         "expires_at": wire_time(intent.expires_at),
         "policy_version": item.plan.policy_version,
@@ -82,7 +87,8 @@ def _action(item: Accepted) -> Mapping[str, object]:
 
 
 def _row(item: Accepted) -> Proposal:
-    action_bytes = canonical_bytes(_action(item))
+    preconditions = item.preconditions
+    action_bytes = canonical_bytes(_action(item, preconditions))
     intent, superseded = item.intent, item.draft.supersedes
     effect, presented = intent.effect, intent.presented
     return Proposal(
@@ -106,8 +112,8 @@ def _row(item: Accepted) -> Proposal:
         cost_centre=effect.cost_centre,
         reference=effect.reference,
         headline=presented.headline,
-        facts=presented.as_dict(),
-        preconditions=intent.preconditions,
+        facts={**presented.as_dict(), "preconditions": preconditions},
+        preconditions=preconditions,
         rationale=intent.body.rationale,
         is_log_only=item.draft.is_log_only,
         revision=superseded.revision + 1 if superseded else 1,
