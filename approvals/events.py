@@ -54,6 +54,7 @@ class PolicyEvent(StrEnum):
     EDITED = "policy:edited"
     CURRENCY_RECORDED = "policy:currency_recorded"
     RATE_RECORDED = "policy:rate_recorded"
+    RATES_IMPORTED = "policy:rates_imported"
     EXPORTED = "policy:exported"
     SUBMITTED = "policy:submitted"
     ACTIVATED = "policy:activated"

@@ -336,7 +336,7 @@ class Decision(models.Model):
 from approvals.bulk.models import Bulk, BulkItem  # noqa: E402, F401
 from approvals.flags.models import Flag, ThresholdSet  # noqa: E402, F401
 from approvals.mail.models import Mail, MailPreference  # noqa: E402, F401
-from approvals.matrix.models import CompanyCurrency, ExchangeRate, PolicyEditor, StepGroup  # noqa: E402, F401  tables of this app, too
+from approvals.matrix.models import CompanyCurrency, ExchangeRate, PolicyEditor, RateImport, StepGroup  # noqa: E402, F401  tables of this app, too
 from approvals.models_decision import Attachment, Ceremony, Comment, Signature, StepUp  # noqa: E402
 from approvals.oversight.models import Draw, EvidenceOpening, Review  # noqa: E402, F401
 from approvals.work.models import Claim, Looking, Snooze  # noqa: E402, F401

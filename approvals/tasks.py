@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.conf import settings
 
 from approvals.calendars import services as calendars
 from approvals.mail import preparing, sending
+from approvals.matrix.importing import import_rates as take_over
 from approvals.oversight import services as oversight
 from approvals.work import services as work
+from gateway.reference_rates import fetch
 from kernel.clock import now
 from kernel.context import Origin, origin
+from kernel.errors import DomainError
+
+logger = logging.getLogger(__name__)
 
 ESCALATE_LIMIT = 500
 
@@ -38,3 +45,19 @@ def draw_reviews() -> int:
     with origin(Origin(channel="task")):
         work.forget_looking(now=now())
         return oversight.draw_due(now=now())
+
+
+def import_rates() -> int:
+    """Published exchange rates stand as the configured source has them; returns how many are new. Scheduled every hour.
+
+    A source that does not answer, or answers nonsense, leaves the rates as they are; they grow old, and then the gate refuses.
+    """
+    if not settings.RATES_URL:
+        return 0
+    with origin(Origin(channel="task")):
+        try:
+            found = take_over(content=fetch(settings.RATES_URL), source=settings.RATES_SOURCE, now=now())
+        except DomainError as error:
+            logger.warning("exchange rates were not imported: %s", error.detail or error.title)
+            return 0
+    return found.made.count if found.made else 0

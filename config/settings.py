@@ -246,6 +246,10 @@ OUTBOUND_CA_FILE = os.environ.get("COUNTERSIGN_OUTBOUND_CA_FILE", "")
 if OUTBOUND_CA_FILE and not Path(OUTBOUND_CA_FILE).is_file():
     raise SystemExit(f"COUNTERSIGN_OUTBOUND_CA_FILE={OUTBOUND_CA_FILE!r} is no file.")
 
+# Published exchange rates (approvals/matrix/importing.py): a file or an address, empty for none, and whose they are ---------
+RATES_URL = os.environ.get("COUNTERSIGN_RATES_URL", "")
+RATES_SOURCE = os.environ.get("COUNTERSIGN_RATES_SOURCE", "ECB reference rates")
+
 # How often somebody may knock (limits/): requests and seconds ------------------------------------------------------------
 RATE_AGENT = quota("agent", "COUNTERSIGN_RATE_AGENT", "1200/60")
 RATE_TOOL = quota("tool", "COUNTERSIGN_RATE_TOOL", "600/60")

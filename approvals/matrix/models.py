@@ -55,6 +55,26 @@ class CompanyCurrency(models.Model):
         return f"{self.company}: {self.currency}"
 
 
+class RateImport(models.Model):
+    """One file of published rates that was taken over: whose, which bytes, which days; insert-only."""
+
+    source = models.CharField(max_length=80)
+    digest = models.CharField(max_length=71, help_text="SHA-256 over the file")
+    first_on = models.DateField()
+    last_on = models.DateField()
+    count = models.PositiveIntegerField(help_text="How many of its rates were new")
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(count__gte=1, last_on__gte=F("first_on")), name="approvals_rate_import_of_something")
+        ]
+
+    def __str__(self) -> str:
+        """Return whose rates of which day."""
+        return f"{self.source}, {self.last_on.isoformat()}"
+
+
 class ExchangeRate(models.Model):
     """What one unit of a currency was worth in another on a day; insert-only: a correction is a later row for the same day."""
 
@@ -63,11 +83,16 @@ class ExchangeRate(models.Model):
     rate = models.DecimalField(max_digits=20, decimal_places=10)
     rate_on = models.DateField()
     source = models.CharField(max_length=80)
-    recorded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    recorded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    imported_by = models.ForeignKey(RateImport, on_delete=models.PROTECT, null=True, blank=True, related_name="rates")
     recorded_at = models.DateTimeField()
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=Q(recorded_by__isnull=False, imported_by__isnull=True) | Q(recorded_by__isnull=True, imported_by__isnull=False),
+                name="approvals_rate_by_person_or_import",
+            ),
             models.CheckConstraint(condition=Q(rate__gt=0), name="approvals_rate_is_positive"),
             models.CheckConstraint(condition=~Q(from_currency=F("to_currency")), name="approvals_rate_between_two"),
             models.CheckConstraint(

@@ -30,6 +30,7 @@ SCHEDULES = (
     ("Rotate the signing key by age", "identity.tasks.rotate_signing_key", 60),
     ("Escalate overdue steps", "approvals.tasks.escalate_overdue", 1),
     ("Mail approvers", "approvals.tasks.mail", 1),
+    ("Import exchange rates", "approvals.tasks.import_rates", 60),
     ("Draw second reviews", "approvals.tasks.draw_reviews", 60),
     ("Nightly reconciliation", "reconciliation.tasks.run_nightly", 60),
     ("Make evidence bundles", "reconciliation.evidence.tasks.make_waiting", 1),
@@ -40,6 +41,7 @@ BULK_TASKS = frozenset(
     {
         "approvals.tasks.escalate_overdue",
         "approvals.tasks.mail",
+        "approvals.tasks.import_rates",
         "approvals.tasks.draw_reviews",
         "reconciliation.evidence.tasks.make_waiting",
         "reconciliation.tasks.run_nightly",
