@@ -82,6 +82,16 @@ def release_count(company: str, item_number: str, order: str, quantity: str) -> 
     return Fact("release_count", company, {"item": item_number, "order": order, "quantity": quantity})
 
 
+# No further than to here are entries counted that are the same: one is too many already.
+SAME_ENTRIES_MAX = 20
+
+
+def entry_count(company: str, on: date, total: Money, debited: str, credited: str) -> Fact:
+    """Ask how many standing entries of this day and total debit the one account and credit the other, up to SAME_ENTRIES_MAX."""
+    arguments = {"on": on.isoformat(), "total": str(total.minor), "debited": debited, "credited": credited}
+    return Fact("entry_count", company, arguments)
+
+
 def document_status(company: str, document: str) -> Fact:
     """Ask whether a document stands: posted, reversed, or reversal where it is itself the reversal of another."""
     return Fact("document_status", company, {"document": document})

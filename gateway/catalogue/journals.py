@@ -16,6 +16,7 @@ from gateway.catalogue.checks import (
     SpendingFacts,
     budget_bar,
     budget_precondition,
+    no_duplicate,
     period_precondition,
     require_company_currency,
     require_open_period,
@@ -34,8 +35,9 @@ from gateway.catalogue.shapes import (
     Text,
 )
 from gateway.errors import AccountNotActive, AlreadyReversed, UnbalancedEntry
-from gateway.port import Connector
+from gateway.port import Connector, Fact
 from gateway.preconditions import Comparator, Precondition, Severity
+from kernel.display import counted
 from kernel.errors import FieldError, ValidationFailed
 from kernel.money import Money
 
@@ -81,12 +83,27 @@ def _sides(payload: PostJournalEntryPayload) -> tuple[Money, Money]:
 
 def _largest_debit(payload: PostJournalEntryPayload) -> str:
     """Return the account of the largest debit, the first of equals: what the entry is booked to."""
+    return _largest([(line.account, line.debit) for line in payload.lines], payload.currency)
+
+
+def _largest_credit(payload: PostJournalEntryPayload) -> str:
+    """Return the account of the largest credit, the first of equals."""
+    return _largest([(line.account, line.credit) for line in payload.lines], payload.currency)
+
+
+def _largest(sides: Sequence[tuple[str, str | None]], currency: str) -> str:
     largest, account = 0, ""
-    for line in payload.lines:
-        minor = Money.parse(line.debit or "0", payload.currency).minor
+    for number, amount in sides:
+        minor = Money.parse(amount or "0", currency).minor
         if minor > largest:
-            largest, account = minor, line.account
+            largest, account = minor, number
     return account
+
+
+def _same(payload: PostJournalEntryPayload, company: str) -> Fact:
+    """Return the question how many entries there are of the same day, total and pair of accounts."""
+    on, total = date.fromisoformat(payload.effective_on), _sides(payload)[0]
+    return facts.entry_count(company, on, total, _largest_debit(payload), _largest_credit(payload))
 
 
 def _accounts(payload: PostJournalEntryPayload) -> list[str]:
@@ -155,7 +172,7 @@ class PostJournalEntry(WriteTool[PostJournalEntryPayload]):
         questions = {
             "currency": facts.company_currency(company),
             "period": facts.period_status(company, effective_on),
-            **({"reversed": facts.document_status(company, payload.reverses)} if payload.reverses else {}),
+            **({"reversed": facts.document_status(company, payload.reverses)} if payload.reverses else {"same": _same(payload, company)}),
         }
         for number in accounts:
             for name in ("name", "status", "kind"):
@@ -192,6 +209,7 @@ class PostJournalEntry(WriteTool[PostJournalEntryPayload]):
             table=_lines_table(payload, total, found),
             preconditions=self._preconditions(payload, company, found, consuming),
             budget=budget_bar(*largest, found) if largest else None,
+            warnings=_warnings(payload, total, found),
         )
 
     def totals(self, payload: PostJournalEntryPayload) -> Mapping[str, str]:
@@ -252,7 +270,20 @@ class PostJournalEntry(WriteTool[PostJournalEntryPayload]):
                 )
             )
         result.extend(budget_precondition(spending, amount, found) for spending, amount in consuming)
+        if not payload.reverses:
+            pair = f"{_sides(payload)[0]} of {payload.effective_on} from {_largest_credit(payload)} to {_largest_debit(payload)}"
+            result.extend(no_duplicate(_same(payload, company), f"Nobody else posted {pair} since", found["same"]))
         return tuple(result)
+
+
+def _warnings(payload: PostJournalEntryPayload, total: Money, found: Mapping[str, str]) -> tuple[str, ...]:
+    """Return that the ERP has such an entry already; nothing for a reversal, of which there can be one only."""
+    count = found.get("same", "0")
+    if count in {"0", facts.ABSENT}:
+        return ()
+    many = f"{count} or more entries" if int(count) >= facts.SAME_ENTRIES_MAX else counted(int(count), "entry", "entries")
+    what = f"{payload.effective_on} over {total} from {_largest_credit(payload)} to {_largest_debit(payload)}"
+    return (f"The ERP has {many} of {what} already.",)
 
 
 def _require_mirror(payload: PostJournalEntryPayload, document: str, status: str, company: str, connector: Connector) -> None:

@@ -72,7 +72,8 @@ class JournalEntry(models.Model):
         indexes = [
             # Reconciliation streams documents by reference; trial balances and searches go by date.
             models.Index(fields=["company", "reference", "number"], name="ledger_entry_by_reference"),
-            models.Index(fields=["company", "effective_on"], name="ledger_entry_by_date"),
+            # The same entry written twice is one of the same day and total.
+            models.Index(fields=["company", "effective_on", "total_minor"], name="ledger_entry_by_date_and_total"),
             models.Index(fields=["company", "document"], condition=~Q(document=""), name="ledger_entry_by_document"),
         ]
 

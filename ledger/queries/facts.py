@@ -176,6 +176,22 @@ _SOURCES = (
         {"release_count": lambda row: str(row[0])},
     ),
     _Source(
+        (("on", "date"), ("total", "text"), ("debited", "text"), ("credited", "text")),
+        # What an order or a release posted by itself, what was reversed and what reverses is no duplicate of anything. A day can hold
+        # millions, and one is too many already: counted up to gateway.facts.SAME_ENTRIES_MAX.
+        "SELECT position, (SELECT count(*) FROM (SELECT FROM ledger_journalentry AS entry"
+        "  WHERE entry.company_id = company.id AND entry.effective_on = wanted_on AND entry.kind = 'general' AND entry.reverses_id IS NULL"
+        "   AND entry.total_minor = CASE WHEN wanted_total ~ '^[0-9]+$' AND length(wanted_total) < 19 THEN wanted_total::bigint END"
+        "   AND NOT EXISTS (SELECT FROM ledger_journalentry AS reversal WHERE reversal.reverses_id = entry.id)"
+        "   AND EXISTS (SELECT FROM ledger_posting AS posting JOIN ledger_account AS account ON account.id = posting.account_id"
+        "    WHERE posting.entry_id = entry.id AND posting.debit_minor > 0 AND account.number = wanted_debited)"
+        "   AND EXISTS (SELECT FROM ledger_posting AS posting JOIN ledger_account AS account ON account.id = posting.account_id"
+        "    WHERE posting.entry_id = entry.id AND posting.credit_minor > 0 AND account.number = wanted_credited)"
+        "  LIMIT 20) AS same)"
+        " FROM {origin}",
+        {"entry_count": lambda row: str(row[0])},
+    ),
+    _Source(
         (("document", "text"),),
         # A purchase order and a release are reversed through their entry; a customer change is never reversed, only restored.
         # The entry that an effect made by itself is no document of its own.

@@ -130,6 +130,7 @@ FACTS = {
     "account_kind": "expense",
     "order_count": "0",
     "release_count": "0",
+    "entry_count": "0",
 }
 
 

@@ -13,19 +13,22 @@ from approvals.flags.queries import flags_of
 from approvals.models import Decision, Presentation, RouteStep
 from approvals.services import show
 from audit.queries import record_of
-from commits.models import Commit
+from commits.models import Commit, Receipt
+from identity.models import Grant
 from kernel.actors import Actor
 from kernel.clock import now as clock_now
 from ledger.models import InventoryMovement, Item
 from ledger.services import close_period, place_staff_order
+from ledger.services.staff import post_staff_entry
 from proposals.models import Feedback, Proposal
 from proposals.representation import proposal_view
 from proposals.states import ProposalState
 from tests.builders import ledger
-from tests.builders.approvals import a_row, approved, decided_by, make_cast
+from tests.builders.approvals import a_row, approved, decided_by, make_cast, principal_of
 from tests.builders.commits import Gate, as_owner, commit_of, kinds, landed_orders, last_event, make_gate, outcome_of, run
 from tests.builders.flags import ANY_DAY, calm, thresholds
 from tests.builders.identity import COMPANY
+from tests.builders.proposals import submit
 from tests.builders.work import bulk_row
 
 pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
@@ -242,3 +245,38 @@ def test_another_order_of_the_same_reference_is_none() -> None:
     spend("5000.01", reference="REQ-1")
     run()
     assert commit_of(proposal).state == "succeeded"
+
+
+def test_the_same_entry_written_by_hand_meanwhile_is_drift(gate: Gate) -> None:
+    proposal = gate.approved("post_journal_entry", ledger.entry("120.00"))
+    post_staff_entry(company=COMPANY, action=ledger.entry("120.00", description="By hand"), written_by="staff", now=clock_now())
+    run()
+    new = Proposal.objects.get(supersedes=proposal)
+    assert [(item["field"], item["now"]) for item in new.facts["drift"] if item["drift"] == "material"] == [("no_duplicate_since", "1")]
+    decided_by(gate.cast.alice, new, reason_code="warning_accepted", comment="Two trips on one day.")
+    run()
+    assert commit_of(new).state == "succeeded"
+
+
+def test_two_that_are_the_same_are_not_both_written_unasked(gate: Gate) -> None:
+    first = gate.approved("post_journal_entry", ledger.entry("120.00"))
+    run()
+    principal = principal_of(gate.cast.agent, Grant.objects.get(tool="post_journal_entry"), gate.cast.principal.credential_thumbprint)
+    second = submit(principal, "post_journal_entry", ledger.entry("120.00", description="Again"))
+    assert commit_of(first).state == "succeeded"
+    assert second.facts["warnings"] == [f"The ERP has 1 entry of {ledger.OPEN_DAY} over 120.00 EUR from 2000 to 6200 already."]
+    other_day = submit(principal, "post_journal_entry", ledger.entry("120.00", effective_on="2026-11-19"))
+    assert other_day.facts["warnings"] == []
+
+
+def test_a_reversal_is_no_duplicate_and_what_it_undid_is_none_either(gate: Gate) -> None:
+    proposal = gate.approved("post_journal_entry", ledger.entry("120.00"))
+    run()
+    document = Receipt.objects.get(commit__proposal=proposal).document
+    principal = principal_of(gate.cast.agent, Grant.objects.get(tool="post_journal_entry"), gate.cast.principal.credential_thumbprint)
+    reversal = approved(submit(principal, "post_journal_entry", ledger.reversal(document, company=COMPANY)), gate.cast.alice)
+    assert "no_duplicate_since" not in [item["code"] for item in reversal.preconditions]
+    run()
+    assert commit_of(reversal).state == "succeeded"
+    again = submit(principal, "post_journal_entry", ledger.entry("120.00"))
+    assert again.facts["warnings"] == []

@@ -107,6 +107,7 @@ def test_facts_are_observed_in_one_statement_per_table(company: str) -> None:
         build.request("post_journal_entry", build.entry("80.00")),
     )
     build.write_one("post_journal_entry", build.reversal("JE-2026-000003"))
+    build.write(*(build.request("post_journal_entry", build.entry("70.00")) for _ in range(2)))
     asked = {
         FactQuery("company_currency", company, ()): "EUR",
         FactQuery("business_date", company, ()): "2026-11-23",
@@ -120,14 +121,19 @@ def test_facts_are_observed_in_one_statement_per_table(company: str) -> None:
         FactQuery("vendor_status", "XX99", ("V1",)): "absent",
         FactQuery("cost_centre_name", company, ("CC2",)): "Second",
         FactQuery("budget_amount", company, ("CC1", "2026")): "10000.00",
-        FactQuery("budget_consumed", company, ("CC1", "2026")): "100.52",
-        FactQuery("budget_remaining", company, ("CC1", "2026")): "9899.48",
+        FactQuery("budget_consumed", company, ("CC1", "2026")): "240.52",
+        FactQuery("budget_remaining", company, ("CC1", "2026")): "9759.48",
         FactQuery("budget_remaining", company, ("CC2", "2026")): "absent",
         FactQuery("account_name", company, ("2000",)): "Trade payables",
         FactQuery("account_kind", company, ("2000",)): "liability",
         FactQuery("account_status", company, ("6900",)): "inactive",
         FactQuery("order_count", company, ("V1", "REQ-1", "10052")): "1",
         FactQuery("release_count", company, ("I1", "SO-1", "3")): "1",
+        FactQuery("entry_count", company, (build.OPEN_DAY, "8000", "6200", "2000")): "0",
+        FactQuery("entry_count", company, (build.OPEN_DAY, "7000", "6200", "2000")): "2",
+        FactQuery("entry_count", company, (build.OPEN_DAY, "7000", "2000", "6200")): "0",
+        FactQuery("entry_count", company, (build.OPEN_DAY, "1", "6200", "2000")): "0",
+        FactQuery("entry_count", company, (build.OPEN_DAY, "no amount", "6200", "2000")): "0",
         FactQuery("item_name", company, ("I1",)): "Item one",
         FactQuery("item_standard_cost", company, ("I1",)): "12.3456",
         FactQuery("stock_quantity", company, ("I1", "MAIN")): "97",
@@ -148,7 +154,7 @@ def test_facts_are_observed_in_one_statement_per_table(company: str) -> None:
     }
     with CaptureQueriesContext(connections["ledger"]) as captured:
         assert queries.observe(list(asked), now=build.NOW) == list(asked.values())
-    assert len(captured) == 12
+    assert len(captured) == 13
     assert {query.kind: len(query.subject) for query in asked} == {kind: len(parts) for kind, parts in queries.SUBJECT_PARTS.items()}
     set_vendor_bank_fingerprint(company=company, vendor="V1", bank_fingerprint="sha256:two")
     asked_again = [FactQuery(name, company, ("V1",)) for name in ("vendor_status", "vendor_bank_fingerprint")]
