@@ -9,23 +9,26 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
+from approvals.calendars.services import escalate_overdue
 from approvals.errors import DecisionRefused, NoApprover
 from approvals.matrix.asking import rule_text
 from approvals.matrix.models import CompanyCurrency, ExchangeRate, StepGroup
 from approvals.matrix.rates import NoRate, converted
 from approvals.models import Route, RouteStep
 from approvals.queries import inbox, verify_route
+from approvals.queries.quorum import is_satisfied
 from approvals.queries.verification import Verified
 from approvals.routing import StepRule, matches
 from approvals.states import StepState
-from identity.models import ApprovalGroupMember
+from identity.models import ApprovalGroupMember, Role
 from kernel.clock import now as clock_now
 from kernel.money import Money
 from proposals.gate import Unroutable
 from proposals.models import Proposal
 from proposals.states import ProposalState
 from tests.builders.approvals import Cast, a_row, an_order, decided_by, make_cast, opened, principal_of
-from tests.builders.identity import make_grant, terms
+from tests.builders.commits import as_owner
+from tests.builders.identity import make_grant, make_group, make_user, terms
 from tests.builders.proposals import PlainErp, a_journal_entry, submit
 
 pytestmark = pytest.mark.django_db
@@ -122,6 +125,58 @@ def test_the_database_counts_groups_as_the_service_does(db: None, erp: PlainErp)
     decided_by(cast.bob, proposal)
     with pytest.raises(IntegrityError, match="lacks approvals"), transaction.atomic():
         RouteStep.objects.filter(route=proposal.route).update(state=StepState.SATISFIED, satisfied_at=clock_now())
+
+
+def test_an_overdue_step_takes_its_fallback_group_for_a_group_that_does_not_answer(db: None, erp: PlainErp) -> None:
+    dirk, eva = (make_user(name, [Role.APPROVER]) for name in ("dirk", "eva"))
+    make_group("directors", dirk, eva)
+    cast = cast_asking(erp, {**BOTH, "fallback": "directors"})
+    proposal = an_order(cast)
+    steps = RouteStep.objects.filter(route=proposal.route)
+    decided_by(cast.alice, proposal)
+    decided_by(cast.bob, proposal)
+    with pytest.raises(DecisionRefused):
+        decided_by(dirk, proposal)
+    escalate_overdue(now=steps.get().due_at or clock_now())
+    # Asking more people approves nothing by itself.
+    assert state_of(proposal) == ProposalState.PENDING
+    with pytest.raises(IntegrityError, match="lacks approvals"), transaction.atomic():
+        steps.update(state=StepState.SATISFIED, satisfied_at=clock_now())
+    for change in ({"fallback_group": cast.purchasing}, {"escalated_at": None}):
+        with pytest.raises(IntegrityError, match="only moves forward"), transaction.atomic():
+            steps.update(**change)
+    # An escalation lies in the past of those who decide after it.
+    as_owner("UPDATE approvals_routestep SET escalated_at = %s", [clock_now()])
+    decided_by(dirk, proposal)
+    assert state_of(proposal) == ProposalState.APPROVED
+    assert isinstance(verify_route(proposal, clock_now()), Verified)
+
+
+def test_the_fallback_group_alone_satisfies_it_with_as_many_people(db: None, erp: PlainErp) -> None:
+    dirk, eva = (make_user(name, [Role.APPROVER]) for name in ("dirk", "eva"))
+    make_group("directors", dirk, eva)
+    cast = cast_asking(erp, {**BOTH, "fallback": "directors"})
+    proposal = an_order(cast)
+    as_owner("UPDATE approvals_routestep SET escalated_at = %s", [clock_now()])
+    decided_by(dirk, proposal)
+    assert state_of(proposal) == ProposalState.PENDING
+    decided_by(eva, proposal)
+    assert state_of(proposal) == ProposalState.APPROVED
+
+
+def test_whoever_approved_before_the_escalation_stands_in_for_nobody(db: None, erp: PlainErp) -> None:
+    """Bob is in the fallback group as well; silence of the others does not make his approval worth more."""
+    make_group("directors", make_user("dirk", [Role.APPROVER]))
+    cast = cast_asking(erp, {**BOTH, "fallback": "directors"})
+    make_group("directors", cast.bob)
+    proposal = an_order(cast)
+    decided_by(cast.alice, proposal)
+    decided_by(cast.bob, proposal)
+    as_owner("UPDATE approvals_routestep SET escalated_at = %s", [clock_now()])
+    step = proposal.route.steps.get()
+    assert not is_satisfied(step, proposal.company)
+    with pytest.raises(IntegrityError, match="lacks approvals"), transaction.atomic():
+        RouteStep.objects.filter(pk=step.pk).update(state=StepState.SATISFIED, satisfied_at=clock_now())
 
 
 def test_a_group_is_added_to_a_step_only_as_the_route_says(cast: Cast) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from approvals import tasks
 from approvals.matrix.importing import import_rates
@@ -146,7 +146,7 @@ def bank() -> Iterator[Listener]:
         yield listener
 
 
-def test_it_comes_by_the_guard_every_hour_where_a_source_is_configured(companies: None, bank: Listener, settings: SettingsWrapper) -> None:
+def test_it_comes_by_the_guard_every_hour_where_a_source_is_configured(companies: None, bank: Listener, settings: Settings) -> None:
     assert tasks.import_rates() == 0
     settings.RATES_URL = bank.url("/rates.xml")
     bank.replies[:] = [Reply(body=published()), Reply(status=503), Reply(body=b"maintenance")]
