@@ -18,8 +18,8 @@ class ApprovalsConfig(AppConfig):
         from approvals.delegation.events import DelegationEvent
         from approvals.events import ApprovalEvent, DiscussionEvent, GateEvent, PageEvent, PolicyEvent, StepUpEvent, ThresholdEvent
         from approvals.evidence import members
-        from approvals.flags.observing import observe
         from approvals.gate import ApprovalGate
+        from approvals.matrix.vendor_classes import observe
         from approvals.oversight.events import EvidenceOpened, ReviewEvent
         from approvals.work.events import WorkEvent
         from audit.bundle_parts import register_section

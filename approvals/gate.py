@@ -165,6 +165,7 @@ def _route(proposal: Proposal, planned: PlannedRoute, now: datetime) -> Route:
         "excluded": [item.as_dict() for item in planned.excluded],
         **({"conversion": planned.conversion.as_dict()} if planned.conversion.rate is not None else {}),
         **({"flags": sorted(planned.flags)} if planned.flags else {}),
+        **({"vendor_class": planned.vendor_class} if planned.vendor_class else {}),
     }
     stored = canonical_bytes(snapshot)
     return Route(
@@ -208,6 +209,7 @@ def row_text(row: PolicyRow) -> dict[str, object]:
     unusual = {
         "account": row.account,
         "counterparty": row.counterparty,
+        "vendor_class": row.vendor_class,
         "flags_required": list(row.flags_required),
         "flags_forbidden": list(row.flags_forbidden),
         "rolling_by": "" if row.rolling_by == RollingKey.COUNTERPARTY else str(row.rolling_by),

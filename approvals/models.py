@@ -74,6 +74,9 @@ class PolicyRow(models.Model):
         max_length=120, blank=True, default="", help_text="Patterns; matches when one account of the write does; empty matches every write"
     )
     counterparty = models.CharField(max_length=120, blank=True, default="", help_text="Patterns of vendor, customer or item numbers")
+    vendor_class = models.CharField(
+        max_length=120, blank=True, default="", db_default="", help_text="Patterns of the classes in which the ERP keeps vendors"
+    )
     flags_required = ArrayField(models.CharField(max_length=4), default=list, blank=True, help_text="Rules that must have struck")
     flags_forbidden = ArrayField(models.CharField(max_length=4), default=list, blank=True, help_text="Rules that must not have struck")
     currency = models.CharField(max_length=3, help_text="The company's currency, in which the amount is compared")

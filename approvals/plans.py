@@ -13,6 +13,7 @@ from approvals.errors import NoApprover
 from approvals.matrix.asking import Asking, MissingGroup, PlannedStep, first_short
 from approvals.matrix.rates import Conversion, Rates
 from approvals.matrix.sums import RollingSums
+from approvals.matrix.vendor_classes import vendor_class_of
 from approvals.models import Policy, PolicyRow
 from approvals.policies import EXCLUSION_LABELS
 from approvals.queries.authority import Excluded, exclusions_for
@@ -35,6 +36,8 @@ class PlannedRoute:
     steps: tuple[PlannedStep, ...]
     excluded: tuple[Excluded, ...]
     flags: frozenset[str]
+    # As the ERP told it at submission, where the matrix asks for it.
+    vendor_class: str = ""
 
 
 class Planner:
@@ -68,6 +71,7 @@ class Planner:
             steps=steps,
             excluded=tuple(excluded),
             flags=flags,
+            vendor_class=vendor_class_of(draft),
         )
 
     def active_policy(self) -> Policy:
@@ -96,6 +100,7 @@ class Planner:
             may_be_automatic=draft.tool.is_reversible and not draft.is_log_only and _is_within(draft.grant, draft.effect.amount),
             accounts=draft.effect.accounts,
             counterparty=draft.effect.counterparty,
+            vendor_class=vendor_class_of(draft, rows),
             flags=flags,
         )
         match = first_match(rows, question, earlier)

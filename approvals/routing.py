@@ -32,7 +32,10 @@ class StepRule(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A write as the matrix sees it; `amount` in the company's currency, `flags` the rules that struck."""
+    """A write as the matrix sees it; `amount` in the company's currency, `flags` the rules that struck.
+
+    `vendor_class` is empty where the write is for no vendor, the vendor has no class, or the ERP tells none.
+    """
 
     tool: str
     company: str
@@ -41,6 +44,7 @@ class Question:
     may_be_automatic: bool
     accounts: tuple[str, ...] = ()
     counterparty: str = ""
+    vendor_class: str = ""
     flags: frozenset[str] = frozenset()
 
 
@@ -115,6 +119,7 @@ def why_passed_over(row: PolicyRow, question: Question) -> str:
         (row.company not in {"", question.company}, f"it is for {row.company}"),
         (not matches(row.cost_centre, question.cost_centre), f"it is for cost centre {row.cost_centre}"),
         (not matches(row.counterparty, question.counterparty), f"it is for counterparty {row.counterparty}"),
+        (not matches(row.vendor_class, question.vendor_class), f"it is for vendors of class {row.vendor_class}"),
         (
             bool(row.account) and not any(matches(row.account, account) for account in question.accounts),
             f"it is for account {row.account}",
@@ -144,6 +149,7 @@ def condition_texts(row: PolicyRow) -> list[str]:
         (row.cost_centre, "cost centre"),
         (row.account, "account"),
         (row.counterparty, "counterparty"),
+        (row.vendor_class, "vendor class"),
         (", ".join(row.flags_required), "flagged by"),
         (", ".join(row.flags_forbidden), "not flagged by"),
     )

@@ -165,6 +165,14 @@ class TellsUsage(Protocol):
 
 
 @runtime_checkable
+class TellsVendorClass(Protocol):
+    """What a connector may offer beside: the class in which the ERP keeps each vendor, for rows of the matrix that are for a class."""
+
+    def vendor_classes(self, company: str, vendors: Sequence[str]) -> Mapping[str, str]:
+        """Return the class of each vendor that has one; one question for all of them."""
+
+
+@runtime_checkable
 class ExtractsNamed(Protocol):
     """What a connector may offer beside: the documents under a few references, without walking through all of them."""
 

@@ -115,7 +115,8 @@ def backtest(policy: Policy, companies: Iterable[str], now: datetime) -> Backtes
     """Return what the version would change for the proposals of the last 90 days in these companies.
 
     Groups and limits are not asked: it compares whom the rows ask, not who sits where today. A rolling sum counts what is pending or
-    approved now. At most the newest PROPOSALS_MAX are tried.
+    approved now; a vendor's class is that of the submission, known only where the matrix of then asked for one. At most the newest
+    PROPOSALS_MAX are tried.
     """
     since = now - timedelta(days=DAYS)
     rows = list(policy.rows.all())
@@ -126,13 +127,13 @@ def backtest(policy: Policy, companies: Iterable[str], now: datetime) -> Backtes
     is_complete = len(wanted) <= PROPOSALS_MAX
     history = _history(since - timedelta(days=reach), now) if wanted else []
     routes = _routes(wanted)
-    grants = Grant.objects.in_bulk({grant for _, _, grant in routes.values()})
+    grants = Grant.objects.in_bulk({then.grant for then in routes.values()})
     rates = Rates()
     found: list[Differing] = []
     for past in history:
         if past.id in wanted and past.id in routes:
-            was, flags, grant = routes[past.id]
-            differing = _try(past, rows, was, flags, grants.get(grant), windows, rates)
+            then = routes[past.id]
+            differing = _try(past, rows, then, grants.get(then.grant), windows, rates)
             if differing is not None:
                 found.append(differing)
         if past.state in COUNTED:
@@ -161,20 +162,33 @@ def _accounts(lines: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(line["account"]) for line in listed if isinstance(line, dict) and "account" in line))
 
 
-def _routes(keys: set[UUID]) -> dict[UUID, tuple[PolicyRow, frozenset[str], UUID]]:
-    """Return the row that decided then, the rules that had struck, and the grant."""
+@dataclass(frozen=True, slots=True)
+class _Then:
+    """What routing found at submission: the row that decided, the rules that had struck, the vendor's class, and the grant."""
+
+    row: PolicyRow
+    flags: frozenset[str]
+    vendor_class: str
+    grant: UUID
+
+
+def _routes(keys: set[UUID]) -> dict[UUID, _Then]:
     found = {}
     for route in Route.objects.select_related("row").filter(pk__in=keys):
         snapshot = route.snapshot
-        found[route.pk] = route.row, frozenset(str(code) for code in snapshot.get("flags", ())), UUID(snapshot["grant"])
+        found[route.pk] = _Then(
+            route.row,
+            frozenset(str(code) for code in snapshot.get("flags", ())),
+            str(snapshot.get("vendor_class", "")),
+            UUID(snapshot["grant"]),
+        )
     return found
 
 
 def _try(
     past: _Past,
     rows: list[PolicyRow],
-    was: PolicyRow,
-    flags: frozenset[str],
+    then: _Then,
     grant: Grant | None,
     windows: list[_Window],
     rates: Rates,
@@ -191,13 +205,14 @@ def _try(
             may_be_automatic=bool(tool and tool.is_reversible) and not past.is_log_only and _is_within(grant, past.amount),
             accounts=past.accounts,
             counterparty=past.counterparty,
-            flags=flags,
+            vendor_class=then.vendor_class,
+            flags=then.flags,
         )
         by_measure = {(window.days, window.by): window for window in windows}
         match = first_match(rows, question, lambda days, by: by_measure[days, str(by)].earlier(past, base.currency, rates))
     except NoRate:
         match = None
-    would = match.row if match else None
+    was, would = then.row, match.row if match else None
     if would is not None and signature(would) == signature(was):
         return None
     return Differing(

@@ -138,10 +138,11 @@ def _cases(tool: str, company: str, currency: str, rows: Sequence[PolicyRow]) ->
         _samples(row.cost_centre for row in rows),
         _samples(row.account for row in rows),
         _samples(row.counterparty for row in rows),
+        _samples(row.vendor_class for row in rows),
         _flag_sets(rows),
     )
-    for cost_centre, account, counterparty, flags in product(*dimensions):
-        condition = _condition(cost_centre, account, counterparty, flags)
+    for cost_centre, account, counterparty, vendor_class, flags in product(*dimensions):
+        condition = _condition(cost_centre, account, counterparty, vendor_class, flags)
         for minor in ends:
             question = Question(
                 tool=tool,
@@ -151,6 +152,7 @@ def _cases(tool: str, company: str, currency: str, rows: Sequence[PolicyRow]) ->
                 may_be_automatic=True,
                 accounts=(account,) if account != OTHER else (),
                 counterparty=counterparty,
+                vendor_class=vendor_class,
                 flags=frozenset(flags),
             )
             higher = [end for end in ends if end >= minor]
@@ -171,8 +173,8 @@ def _flag_sets(rows: Sequence[PolicyRow]) -> list[tuple[str, ...]]:
     return [(), *((code,) for code in codes), tuple(codes)]
 
 
-def _condition(cost_centre: str, account: str, counterparty: str, flags: Sequence[str]) -> str:
-    named = (("cost centre", cost_centre), ("account", account), ("counterparty", counterparty))
+def _condition(cost_centre: str, account: str, counterparty: str, vendor_class: str, flags: Sequence[str]) -> str:
+    named = (("cost centre", cost_centre), ("account", account), ("counterparty", counterparty), ("vendor class", vendor_class))
     parts = [f"{words} {value}" for words, value in named if value != OTHER]
     if flags:
         parts.append(f"flagged by {listed(list(flags))}")

@@ -77,6 +77,7 @@ def described(row: PolicyRow, titles: Mapping[str, str]) -> dict[str, str]:
         "Cost centre": row.cost_centre or "any",
         "Account": row.account or "any",
         "Counterparty": row.counterparty or "any",
+        "Vendor class": row.vendor_class or "any",
         "Flagged by": ", ".join(row.flags_required) or NONE,
         "Not flagged by": ", ".join(row.flags_forbidden) or NONE,
         "Amount": band_text(row),

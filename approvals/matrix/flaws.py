@@ -40,7 +40,7 @@ def flaws(row: RowDraft, groups: set[str]) -> Iterator[Flaw]:
         yield "/tool", f"{row.tool!r} is not a write of the catalogue", "a write tool's name"
     if row.company and not COMPANY.match(row.company):
         yield "/company", f"{row.company!r} is not a company code", "a code such as DE01, or empty for every company"
-    for name in ("cost_centre", "account", "counterparty"):
+    for name in ("cost_centre", "account", "counterparty", "vendor_class"):
         value = getattr(row, name)
         if value and (len(value) > TEXT_MAX or not PATTERNS.match(value)):
             yield f"/{name}", f"{value!r} is not a list of patterns", "numbers separated by commas, 41* for all that begin with 41"

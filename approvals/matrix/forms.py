@@ -106,6 +106,7 @@ class TrialForm(forms.Form):
     cost_centre = forms.CharField(max_length=40, required=False)
     account = forms.CharField(max_length=40, required=False)
     counterparty = forms.CharField(max_length=40, required=False, label="Vendor, customer or item")
+    vendor_class = forms.CharField(max_length=40, required=False)
     earlier = forms.CharField(
         max_length=AMOUNT_LENGTH_MAX, required=False, label="Proposed before", help_text="For rows with a rolling sum"
     )
@@ -145,6 +146,7 @@ class TrialForm(forms.Form):
             cost_centre=values["cost_centre"],
             account=values["account"],
             counterparty=values["counterparty"],
+            vendor_class=values["vendor_class"],
             flags=frozenset(values["flags"]),
             earlier_minor=values["earlier"] or 0,
             agent=self._agents.get(values["agent"]),
@@ -163,6 +165,7 @@ class RowForm(Refusable):
     cost_centre = forms.CharField(max_length=120, required=False, help_text="Patterns, e.g. 41*, 4200")
     account = forms.CharField(max_length=120, required=False, help_text="Patterns; one account of the write is enough")
     counterparty = forms.CharField(max_length=120, required=False, label="Vendor, customer or item", help_text="Patterns of numbers")
+    vendor_class = forms.CharField(max_length=120, required=False, help_text="Patterns of the ERP's classes, where it tells them")
     currency = forms.CharField(min_length=3, max_length=3, help_text="The company's currency")
     from_amount = forms.CharField(max_length=AMOUNT_LENGTH_MAX, required=False, label="From", help_text="Inclusive")
     up_to = forms.CharField(max_length=AMOUNT_LENGTH_MAX, required=False, label="Up to", help_text="Inclusive; empty: no end")
@@ -246,6 +249,7 @@ class RowForm(Refusable):
             rolling_by=values["rolling_by"] or RollingKey.COUNTERPARTY.value,
             bulk_up_to_minor=values["bulk_up_to"],
             step_up_from_minor=values["step_up_from"],
+            vendor_class=values["vendor_class"],
         )
 
     def refuse(self, error: DomainError) -> None:
@@ -285,7 +289,7 @@ class RowForm(Refusable):
 def row_initial(row: PolicyRow) -> dict[str, Any]:
     """Return what the form of a row begins with."""
     values: dict[str, Any] = {name: getattr(row, name) for name in ("priority", "title", "tool", "company", "cost_centre", "account")}
-    values |= {name: getattr(row, name) for name in ("counterparty", "currency", "rolling_days", "rolling_by")}
+    values |= {name: getattr(row, name) for name in ("counterparty", "vendor_class", "currency", "rolling_days", "rolling_by")}
     values |= {"flags_required": row.flags_required, "flags_forbidden": row.flags_forbidden, "automatic": row.is_automatic}
     for name, column in AMOUNTS.items():
         minor = getattr(row, column)

@@ -16,7 +16,7 @@ from kernel.money import CURRENCY_PATTERN, Money
 
 SIZE_MAX = 1_000_000
 COLUMNS = (
-    "priority", "title", "tool", "company", "cost_centre", "account", "counterparty", "flags_required", "flags_forbidden",
+    "priority", "title", "tool", "company", "cost_centre", "account", "counterparty", "vendor_class", "flags_required", "flags_forbidden",
     "currency", "from", "up_to", "rolling_days", "rolling_by", "automatic", "bulk_up_to", "step_up_from", "steps",
 )  # fmt: skip
 REQUIRED = ("priority", "title", "tool", "currency", "steps")
@@ -126,6 +126,7 @@ def _cells(draft: RowDraft) -> dict[str, str]:
         "cost_centre": draft.cost_centre,
         "account": draft.account,
         "counterparty": draft.counterparty,
+        "vendor_class": draft.vendor_class,
         "flags_required": " ".join(draft.flags_required),
         "flags_forbidden": " ".join(draft.flags_forbidden),
         "currency": draft.currency,
@@ -248,6 +249,7 @@ def _draft(number: int, cells: Mapping[str, str | None]) -> tuple[RowDraft | Non
         is_automatic=line.yes_or_no("automatic"),
         account=line.text("account"),
         counterparty=line.text("counterparty"),
+        vendor_class=line.text("vendor_class"),
         flags_required=line.codes("flags_required"),
         flags_forbidden=line.codes("flags_forbidden"),
         rolling_by=line.text("rolling_by") or RollingKey.COUNTERPARTY.value,

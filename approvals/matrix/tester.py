@@ -28,6 +28,7 @@ class Trial:
     cost_centre: str = ""
     account: str = ""
     counterparty: str = ""
+    vendor_class: str = ""
     flags: frozenset[str] = frozenset()
     earlier_minor: int = 0
     agent: Agent | None = None
@@ -87,6 +88,7 @@ def _question(trial: Trial, conversion: Conversion) -> Question:
         may_be_automatic=get_tool(trial.tool).is_reversible,
         accounts=(trial.account,) if trial.account else (),
         counterparty=trial.counterparty,
+        vendor_class=trial.vendor_class,
         flags=trial.flags,
     )
 

@@ -57,6 +57,7 @@ class RowDraft:
     rolling_by: str = RollingKey.COUNTERPARTY.value
     bulk_up_to_minor: int | None = None
     step_up_from_minor: int | None = None
+    vendor_class: str = ""
 
 
 def create_policy(*, title: str, rows: Sequence[RowDraft], user: User, actor: Actor, now: datetime) -> Policy:

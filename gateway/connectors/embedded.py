@@ -133,6 +133,11 @@ class EmbeddedConnector:
         uses = {item.number: AccountUse(item.kind, item.role, item.postings) for item in found.accounts}
         return AccountUsage(found.postings, uses, found.pairs)
 
+    def vendor_classes(self, company: str, vendors: Sequence[str]) -> Mapping[str, str]:
+        """Return the class of each vendor that has one."""
+        with _available():
+            return queries.vendor_classes(company=company, vendors=vendors)
+
     def trial_balance(self, company: str) -> Json:
         """Return the trial balance: rows, totals and whether it balances."""
         with _available():

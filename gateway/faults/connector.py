@@ -189,6 +189,11 @@ class FaultyConnector:
         self._require_up()
         return self._inner.account_usage(company, accounts, pairs, since=since, until=until, bound=bound)
 
+    def vendor_classes(self, company: str, vendors: Sequence[str]) -> Mapping[str, str]:
+        """Return the class of each vendor that has one."""
+        self._require_up()
+        return self._inner.vendor_classes(company, vendors)
+
     def trial_balance(self, company: str) -> Json:
         """Return the trial balance."""
         self._require_up()

@@ -10,7 +10,7 @@ from ledger.queries.accounts import check_budget, get_account_balance, get_perio
 from ledger.queries.facts import SUBJECT_PARTS, observe
 from ledger.queries.landed import extract, find_many, read_back_many, stream
 from ledger.queries.orders import find_similar_entries, get_purchase_order, list_purchase_orders
-from ledger.queries.partners import get_customer, get_stock, get_vendor, search_vendors
+from ledger.queries.partners import get_customer, get_stock, get_vendor, search_vendors, vendor_classes
 from ledger.queries.usage import account_usage
 
 __all__ = [
@@ -34,4 +34,5 @@ __all__ = [
     "read_back_many",
     "search_vendors",
     "stream",
+    "vendor_classes",
 ]

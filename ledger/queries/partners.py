@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db.models import Q
 
 from kernel.errors import NotVisible
@@ -70,6 +72,12 @@ def get_customer(*, company: str, customer: str) -> JsonObject:
         "payment_terms_days": row.payment_terms_days,
         "version": row.version,
     }
+
+
+def vendor_classes(*, company: str, vendors: Sequence[str]) -> dict[str, str]:
+    """Return the class of each of these vendors that has one."""
+    rows = Vendor.objects.using(LEDGER).filter(company__code=company, number__in=list(vendors)).exclude(vendor_class="")
+    return dict(rows.values_list("number", "vendor_class"))
 
 
 def get_stock(*, company: str, item: str, location: str = "") -> JsonObject:
