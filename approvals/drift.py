@@ -158,6 +158,7 @@ def _rerouted(route: Route, proposal: Proposal, flagged: Flagged, counts_as: tup
             new,
             required=sum(step["min_approvals"] for step in snapshot["steps"]),
             excluded=[Excluded(item.user_id, item.reason) for item in kept_out if item.reason in EXCLUSION_LABELS],
+            compensates=proposal.compensates,
         )
         | {"rules": flagged.gate_facts()},
         action_digest=proposal.payload_digest,

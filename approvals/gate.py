@@ -9,6 +9,7 @@ from django.db import connection
 
 from approvals.calendars.queries import Due
 from approvals.events import ApprovalEvent, GateEvent
+from approvals.finality import is_weighty
 from approvals.flags.flagger import Flagged, Flagger, store_flags
 from approvals.matrix.asking import PlannedStep
 from approvals.matrix.models import StepGroup
@@ -18,6 +19,7 @@ from approvals.plans import PlannedRoute, Planner
 from approvals.queries.authority import Excluded
 from approvals.routing import ROUTE_PURPOSE, ROUTE_VERSION, step_rules
 from approvals.states import RollingKey, StepRuleKind, StepState
+from audit.finality import FINAL_WITH_SEAL
 from audit.records import NewEvent
 from kernel.actors import Actor
 from kernel.canonical import canonical_bytes, digest_of_bytes
@@ -77,7 +79,8 @@ class PolicyRouting:
         events, resolutions = [], []
         for (proposal, route_plan), route, flagged in zip(found, routes, flags, strict=True):
             required = sum(step.need.min_approvals for step in route_plan.steps)
-            event_gate = gate_facts(route, required=required, excluded=route_plan.excluded) | {"rules": flagged.gate_facts()}
+            event_gate = gate_facts(route, required=required, excluded=route_plan.excluded, compensates=proposal.compensates)
+            event_gate |= {"rules": flagged.gate_facts()}
             events.append(
                 NewEvent(
                     kind=GateEvent.ROUTED,
@@ -233,8 +236,11 @@ def row_text(row: PolicyRow) -> dict[str, object]:
     }
 
 
-def gate_facts(route: Route, *, required: int, excluded: Sequence[Excluded]) -> dict[str, object]:
-    """Return the `gate` field of an event: which gate allowed it, in opaque ids, codes and digests only."""
+def gate_facts(route: Route, *, required: int, excluded: Sequence[Excluded], compensates: str) -> dict[str, object]:
+    """Return the `gate` field of an event: which gate allowed it, in opaque ids, codes and digests only.
+
+    `compensates` is what the proposal corrects: a compensating entry is final only with a sealed receipt.
+    """
     return {
         "policy": route.policy.public_id,
         "version": route.policy.version,
@@ -245,4 +251,5 @@ def gate_facts(route: Route, *, required: int, excluded: Sequence[Excluded]) -> 
         "automatic": route.is_automatic,
         "approvals_required": required,
         "sod": [item.as_dict() for item in excluded],
+        **({"final": FINAL_WITH_SEAL} if is_weighty(route.routed_minor, route.row.step_up_from_minor, compensates) else {}),
     }

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from audit.finality import GRANTED, Fact, sealed_receipts
 from identity.principals import AgentPrincipal
 from kernel.ids import Prefix, decode
 from proposals import queries
 from proposals.models import Proposal
 from proposals.representation import Json, proposal_view
 from proposals.services import Submission
+from proposals.states import ProposalState
 
 PAGE_SIZE = 50
 
 
 def views_of(proposals: Sequence[Proposal]) -> list[Json]:
-    """Return each proposal with the reads it cites and the revision that took its place; two queries for all."""
+    """Return each proposal with the reads it cites, the revision that took its place, and its approval's sealed receipt.
+
+    Two queries for all, and a third where some are approved.
+    """
     cited = queries.citations_of([proposal.pk for proposal in proposals])
     superseding = queries.superseding_of(list(proposals))
-    return [proposal_view(proposal, reads=cited[proposal.pk], superseded_by=superseding.get(proposal.pk)) for proposal in proposals]
+    sealed = sealed_receipts([_granted(proposal) for proposal in proposals if proposal.state == ProposalState.APPROVED])
+    return [
+        proposal_view(
+            proposal,
+            reads=cited[proposal.pk],
+            superseded_by=superseding.get(proposal.pk),
+            approval_receipt=sealed.get(_granted(proposal)),
+        )
+        for proposal in proposals
+    ]
 
 
 def view_of(submission: Submission) -> Json:
@@ -26,6 +40,10 @@ def view_of(submission: Submission) -> Json:
     if submission.is_replay:
         return views_of([submission.proposal])[0]
     return proposal_view(submission.proposal, reads=submission.reads)
+
+
+def _granted(proposal: Proposal) -> Fact:
+    return Fact(proposal.public_id, GRANTED)
 
 
 def own_proposal(principal: AgentPrincipal, proposal_id: str) -> Json:

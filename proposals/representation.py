@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from audit.finality import SealedReceipt
 from gateway.catalogue import Tool
 from identity.models import Grant
 from kernel.canonical import parse_json
@@ -40,8 +41,13 @@ def is_final(proposal: Proposal, outcome: Outcome | None) -> bool:
     return outcome.status in {OutcomeStatus.COMMITTED, OutcomeStatus.LOGGED}
 
 
-def proposal_view(proposal: Proposal, *, reads: Sequence[UUID], superseded_by: UUID | None = None) -> Json:
-    """Return the proposal; a pending one costs no query, since it has neither outcome nor feedback."""
+def proposal_view(
+    proposal: Proposal, *, reads: Sequence[UUID], superseded_by: UUID | None = None, approval_receipt: SealedReceipt | None = None
+) -> Json:
+    """Return the proposal; a pending one costs no query, since it has neither outcome nor feedback.
+
+    `approval_receipt` is where its approval stands in the sealed log; an approval that needs one is final only with it.
+    """
     is_pending = proposal.state == ProposalState.PENDING
     outcome: Outcome | None = None if is_pending else getattr(proposal, "outcome", None)
     feedback: Feedback | None = None if is_pending else getattr(proposal, "feedback", None)
@@ -66,6 +72,7 @@ def proposal_view(proposal: Proposal, *, reads: Sequence[UUID], superseded_by: U
         "reads": [encode(Prefix.READ, key) for key in reads],
         "feedback": _feedback(feedback),
         "outcome": _outcome(outcome),
+        "approval_receipt": approval_receipt.as_dict() if approval_receipt else None,
     }
 
 

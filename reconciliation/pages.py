@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.urls import reverse
 
+from approvals.finality import finality_of_landing
 from approvals.pages.history import names_of, who
 from audit.queries import EventFilter, EventView, events
 from identity.permissions import Permission, companies_with
@@ -138,6 +139,7 @@ class BreakPage:
     reason: str
     explanation: str
     compensation: tuple[str, str] | None
+    compensation_finality: str
     proposal: tuple[str, str] | None
     history: Sequence[HistoryLine]
     closing: str
@@ -265,6 +267,7 @@ def break_page(found: Break, user: User, now: datetime) -> BreakPage:
         reason=reason_of(found),
         explanation=found.explanation,
         compensation=_link(compensation.headline, compensation.public_id) if compensation else None,
+        compensation_finality=finality_of_landing(compensation) if compensation else "",
         proposal=_link(found.proposal.headline, found.proposal.public_id) if found.proposal else None,
         history=history_of(found),
         closing=BreakState(found.closing_as).label.lower() if found.closing_as else "",

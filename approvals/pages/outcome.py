@@ -9,6 +9,7 @@ from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 
+from approvals.finality import finality_of_approval
 from approvals.models import Decision
 from approvals.pages.drifted import DriftLine, drift_lines
 from approvals.pages.words import FROZEN_TAG, OUTCOME_TAGS, PROPOSAL_TAGS, frozen_reason, outcome_of, reason_text
@@ -72,7 +73,8 @@ def outcome_panel(proposal: Proposal, *, waits_for: str, now: datetime) -> Outco
         sentence = f"Waiting for {waits_for}." if waits_for else "Waiting for a decision."
         return OutcomePanel("Where it stands", PROPOSAL_TAGS[proposal.state], sentence, is_quiet=True, poll_seconds=POLL_SECONDS_PENDING)
     if proposal.state == ProposalState.APPROVED:
-        return _approved(proposal, outcome_of(proposal))
+        panel, finality = _approved(proposal, outcome_of(proposal)), finality_of_approval(proposal)
+        return replace(panel, said=[*panel.said, finality.sentence]) if finality else panel
     return _ended(proposal)
 
 

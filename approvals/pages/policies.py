@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db.models import Count, QuerySet
 from django.urls import reverse
 
+from approvals.finality import finality_of_policy
 from approvals.matrix.asking import rule_text
 from approvals.matrix.editing import row_digest
 from approvals.models import Policy, PolicyRow
@@ -144,6 +145,7 @@ def policy_page(policy: Policy, user: User) -> PolicyPage:
     groups = group_titles()
     held = permissions_of(user)
     actions, why_not = _actions(policy, user, held)
+    finality = finality_of_policy(policy)
     is_editable = policy.state == PolicyState.DRAFT and Permission.POLICY_EDIT in held
     editors = [name_of(editor.user) for editor in policy.editors.select_related("user") if editor.user_id != policy.author_id]
     return PolicyPage(
@@ -162,6 +164,7 @@ def policy_page(policy: Policy, user: User) -> PolicyPage:
             ("Written", at(policy.created_at)),
             ("Activated by", name_of(policy.activated_by) if policy.activated_by else "–"),
             ("Activated", maybe_at(policy.activated_at)),
+            *((("Finality", finality.sentence),) if finality else ()),
             ("Retired", maybe_at(policy.retired_at)),
             ("Digest", policy.digest or "–"),
         ),

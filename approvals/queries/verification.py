@@ -13,14 +13,17 @@ from typing import Any, NamedTuple, cast
 
 from django.db.models import Q
 
+from approvals.finality import activated, granted, is_weighty
 from approvals.models import Decision, Exclusion, Route, RouteStep
 from approvals.policies import EXCLUSION_LABELS
 from approvals.presentation import PURPOSE as PRESENTATION_PURPOSE
 from approvals.routing import ROUTE_PURPOSE
 from approvals.states import DecisionKind, StepState
+from audit.finality import Fact
 from identity.models import Agent, Grant
 from identity.queries import excluded_people
 from kernel.canonical import digest_of_bytes, parse_json
+from kernel.ids import Prefix, encode
 from proposals.models import Proposal
 from proposals.states import ProposalState
 
@@ -34,6 +37,8 @@ class Verified:
     approvers: tuple[int, ...]
     is_automatic: bool
     route_digest: str = ""
+    # What has to be sealed before anything is sent on this approval.
+    leans_on: tuple[Fact, ...] = ()
 
     def as_gate(self) -> dict[str, object]:
         """Return the `gate` field of an event: what the commit engine verified before it sent."""
@@ -74,6 +79,7 @@ class _Decided(NamedTuple):
 class _Route:
     """A stored route, its snapshot read once, and what people did with it."""
 
+    policy: str
     stored: bytes
     digest: str
     is_automatic: bool
@@ -107,10 +113,11 @@ def verify_routes(proposals: Sequence[Proposal], now: datetime) -> dict[uuid.UUI
 
 def _routes(keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, _Route]:
     rows = Route.objects.filter(pk__in=keys).values_list(
-        "pk", "snapshot_bytes", "digest", "is_automatic", "row__is_automatic", "policy__author_id", "row__author_id"
+        "pk", "policy_id", "snapshot_bytes", "digest", "is_automatic", "row__is_automatic", "policy__author_id", "row__author_id"
     )
     return {
         key: _Route(
+            policy=encode(Prefix.POLICY, policy_id),
             stored=bytes(stored),
             digest=route_digest,
             is_automatic=is_automatic,
@@ -118,7 +125,7 @@ def _routes(keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, _Route]:
             authors=frozenset({author_id, row_author_id or author_id}),
             snapshot=cast("dict[str, Any]", parse_json(bytes(stored))),
         )
-        for key, stored, route_digest, is_automatic, is_row_automatic, author_id, row_author_id in rows
+        for key, policy_id, stored, route_digest, is_automatic, is_row_automatic, author_id, row_author_id in rows
     }
 
 
@@ -155,7 +162,7 @@ def _verify(proposal: Proposal, route: _Route | None, excluded: _Exclusions) -> 
         is_row_automatic = route.is_row_automatic and route.snapshot["row"]["automatic"]
         if not is_row_automatic:
             return Problem("not_automatic", "The row is not automatic.")
-        return Verified((), is_automatic=True, route_digest=route.digest)
+        return Verified((), is_automatic=True, route_digest=route.digest, leans_on=_leans_on(proposal, route))
     problem = _steps_problem(route) or _decisions_problem(proposal, route.decisions)
     if problem is not None:
         return problem
@@ -167,7 +174,16 @@ def _verify(proposal: Proposal, route: _Route | None, excluded: _Exclusions) -> 
         if reasons:
             listed = ", ".join(EXCLUSION_LABELS.get(reason, reason) for reason in sorted(reasons))
             return Problem("approver_excluded", f"Person {decision.user_id} approved but {listed} (segregation of duties).")
-    return Verified(tuple(decision.user_id for decision in route.decisions), is_automatic=False, route_digest=route.digest)
+    approvers = tuple(decision.user_id for decision in route.decisions)
+    return Verified(approvers, is_automatic=False, route_digest=route.digest, leans_on=_leans_on(proposal, route))
+
+
+def _leans_on(proposal: Proposal, route: _Route) -> tuple[Fact, ...]:
+    threshold = route.snapshot["row"].get("step_up_from_minor")
+    policy = activated(route.policy)
+    if is_weighty(route.snapshot["routed_minor"], threshold, proposal.compensates):
+        return (granted(proposal.public_id), policy)
+    return (policy,)
 
 
 def _steps_problem(route: _Route) -> Problem | None:

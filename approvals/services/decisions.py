@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.contrib.auth.models import User
@@ -148,7 +148,7 @@ class _Sitting:
     def gate(self) -> dict[str, object]:
         """Return the `gate` field of the events of this decision."""
         required = sum(step["min_approvals"] for step in self.route.snapshot["steps"])
-        return gate_facts(self.route, required=required, excluded=self.excluded)
+        return gate_facts(self.route, required=required, excluded=self.excluded, compensates=self.proposal.compensates)
 
 
 def _decide(proposal_key: uuid.UUID, checks: Sequence[Check], *, user: User, submitted: Submitted, actor: Actor, now: datetime) -> Decision:
@@ -167,7 +167,8 @@ def _decide(proposal_key: uuid.UUID, checks: Sequence[Check], *, user: User, sub
                 submitted=submitted,
                 checks=checks,
                 user=user,
-                actor=actor,
+                # Whoever decides by another person's right says so in every event of the decision.
+                actor=replace(actor, delegation=standing.delegation.public_id) if standing.delegation else actor,
                 now=now,
             )
             presentation, shown_at = _page_decided_on(sitting)

@@ -23,6 +23,7 @@ from approvals.models import Policy, PolicyRow
 from approvals.routing import StepRule
 from approvals.services.step_up import require_factor
 from approvals.states import POLICY_TRANSITIONS, PolicyState, RollingKey
+from audit.finality import FINAL_WITH_SEAL
 from audit.records import Subject
 from audit.services import record, record_denial
 from identity.models import ApprovalGroup
@@ -201,7 +202,12 @@ def _record(kind: PolicyEvent, policy: Policy, actor: Actor, now: datetime, fact
         actor=actor,
         subject=subject_of(policy),
         now=now,
-        outcome={"status": str(policy.state), "version": policy.version, "digest": policy.digest},
+        outcome={
+            "status": str(policy.state),
+            "version": policy.version,
+            "digest": policy.digest,
+            **({"final": FINAL_WITH_SEAL} if kind == PolicyEvent.ACTIVATED else {}),
+        },
         human={"second_factor": factor} if factor else None,
     )
 

@@ -53,6 +53,8 @@ MANIFEST_TYPE = "application/vnd.countersign.manifest+json"
 TLOG_PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 ACTION_PURPOSE = "countersign.action/1"
 POLICY_PURPOSE = "countersign.policy/1"
+# What `gate.final` of an approval says when nothing may be sent before the approval is sealed.
+FINAL_WITH_SEAL = "sealed"
 
 HOLDS, DOES_NOT_HOLD, UNUSABLE = 0, 1, 2
 RECEIPT_BYTES_MAX = 64 * 1024**2
@@ -1329,6 +1331,7 @@ def check_content(bundle: Bundle) -> None:
     if bundle.records:
         check_action(bundle)
         check_approval(bundle)
+        check_finality(bundle)
         check_cited_documents(bundle)
         check_commit(bundle)
     for record in bundle.records:
@@ -1636,6 +1639,33 @@ def check_approval(bundle: Bundle) -> None:
         _check_decisions(bundle, decided)
         signed = _check_signatures(bundle, decided) + _check_sets(bundle, decided)
         detail.append(f"{len(set(approvers))} approvers, {len(granted)} approvals{f', {signed} signed by a passkey' if signed else ''}")
+
+
+def check_finality(bundle: Bundle) -> None:
+    """Check that what had to be sealed first was: each commit names the places of what it leaned on, and they are those places."""
+    findings = bundle.findings
+    with findings.check("What had to be final was sealed before anything was sent") as detail:
+        places = {str(event["event_id"]): (event["sequence"], event["entry"]) for event in bundle.events}
+        granted = {
+            str(record["event_id"]) for record in bundle.of_kind("approval:granted")
+            if record_part(record, "gate", "final") == FINAL_WITH_SEAL
+        }  # fmt: skip
+        count = 0
+        for record in bundle.of_kind("commit:started"):
+            where = str(record["event_id"])
+            own = places.get(where, (0, ""))[0]
+            listed = record_part(record, "gate", "sealed")
+            receipts = {str(record_part(item, "event")): item for item in (listed if isinstance(listed, list) else ())}
+            count += len(receipts)
+            for event_id, item in receipts.items():
+                sequence, entry = record_part(item, "sequence"), record_part(item, "entry")
+                findings.expect(
+                    isinstance(sequence, int) and sequence < own and places.get(event_id, (sequence, entry)) == (sequence, entry),
+                    "receipt_differs", where, f"It was sent on a sealed receipt of {event_id} that is not its place in the chain.",
+                )  # fmt: skip
+            for event_id in sorted(granted - set(receipts)):
+                findings.problem("receipt_missing", where, f"It was sent without a sealed receipt of {event_id}.")
+        detail.append(f"{count} receipts")
 
 
 def _check_route(bundle: Bundle, approvers: Sequence[str]) -> None:
@@ -2173,8 +2203,8 @@ def _check_documents(bundle: Bundle, walk: PeriodWalk, detail: list[str]) -> Non
                 bundle.findings.problem("documents_extra", proposal, f"There are documents of {proposal} but no events.")
                 continue
             seen += 1
-            records = [record for offset in offsets if (record := _record_at(events, offset))]
-            _check_one_proposal(bundle, proposal, documents, records, notes, is_whole=proposal not in walk.begun_before)
+            lines = [_line_at(events, offset) for offset in offsets]
+            _check_one_proposal(bundle, proposal, documents, lines, notes, is_whole=proposal not in walk.begun_before)
     if walk.offsets:
         notes["Nothing but events of it is in the bundle."] = len(walk.offsets)
     bundle.findings.limitations.extend(f"In {count} proposals: {sentence}" for sentence, count in sorted(notes.items()))
@@ -2199,24 +2229,37 @@ def _document_groups(bundle: Bundle) -> Iterator[tuple[str, dict[str, bytes]]]:
         yield current, documents
 
 
-def _record_at(events: BinaryIO, offset: int) -> dict[str, Any] | None:
+def _line_at(events: BinaryIO, offset: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return a line of events.jsonl that has gone by, and its record; None for what is none, which was named then."""
     events.seek(offset)
+    line: dict[str, Any] = parse_json(events.readline(LINE_BYTES_MAX))
     try:
-        record = parse_json(decode_base64(str(record_part(parse_json(events.readline(LINE_BYTES_MAX)), "bytes"))))
+        record = parse_json(decode_base64(str(record_part(line, "bytes"))))
     except Malformed:
-        return None  # named when the line went by
-    return record if isinstance(record, dict) else None
+        return line, None
+    return line, record if isinstance(record, dict) else None
 
 
 def _check_one_proposal(
-    bundle: Bundle, proposal: str, documents: dict[str, bytes], records: list[dict[str, Any]], notes: dict[str, int], *, is_whole: bool
+    bundle: Bundle,
+    proposal: str,
+    documents: dict[str, bytes],
+    lines: Sequence[tuple[dict[str, Any], dict[str, Any] | None]],
+    notes: dict[str, int],
+    *,
+    is_whole: bool,
 ) -> None:
     findings = Findings()
-    one = Bundle(Members.of(documents), bundle.pinned, findings, header={"proposal": proposal}, records=records)
+    records = [record for _, record in lines if record is not None]
+    one = Bundle(
+        Members.of(documents), bundle.pinned, findings,
+        header={"proposal": proposal}, events=[line for line, _ in lines], records=records,
+    )  # fmt: skip
     check_cited_documents(one)
     if is_whole:
         check_action(one)
         check_approval(one)
+        check_finality(one)
         check_commit(one)
     else:
         findings.limitations.append("It began before the period: approval and action were not checked here.")

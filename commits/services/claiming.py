@@ -22,6 +22,7 @@ from commits.records import Claimed, Refusal, params_of
 from commits.services import breaker, statements
 from commits.services.backoff import backoff
 from commits.services.events import ACTOR, subject_of
+from commits.services.finality import hold_until_final
 from commits.services.freezing import freeze
 from commits.services.verification import Finding, Verdict, verify
 from commits.states import TRANSITIONS, CommitState
@@ -82,6 +83,7 @@ def _claim(scope: QuerySet[Commit], *, now: datetime, worker: str, limit: int) -
         cleared = [row for row in rows if verdicts[row.pk].finding is Finding.CLEARED]
         claimed = _start(cleared + given_up, verdicts, now=now, worker=worker)
         frozen = [(row, verdicts[row.pk]) for row in rows if verdicts[row.pk].finding is Finding.FROZEN]
+        hold_until_final([(row, verdicts[row.pk]) for row in rows if verdicts[row.pk].finding is Finding.NOT_FINAL], now=now)
         freeze([(row, verdict.code, verdict.reason) for row, verdict in frozen], now=now)
         for row in refused:
             if not row.attempt_number:

@@ -12,6 +12,7 @@ from commits.models import Commit
 from commits.records import Counts
 from commits.services import breaker
 from commits.services.claiming import BATCH_LIMIT, claim
+from commits.services.finality import TICK, is_any_almost_final
 from commits.services.opening import open_commits
 from commits.services.recovery import expire_leases, resolve_unknown
 from commits.services.sending import send
@@ -52,10 +53,11 @@ def run(*, now: Clock, is_complete: bool = False, budget_seconds: float = BUDGET
         if counts.claimed or counts.opened:
             looks = 0
             continue
-        if looks == HELD_LOOKS_MAX or not _is_due(now()):
+        is_almost_final = is_any_almost_final(now())
+        if looks == HELD_LOOKS_MAX or not (is_almost_final or _is_due(now())):
             break
         looks += 1
-        time.sleep(HELD_PAUSE_SECONDS)
+        time.sleep(TICK.total_seconds() if is_almost_final else HELD_PAUSE_SECONDS)
     return total
 
 

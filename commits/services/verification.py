@@ -17,6 +17,7 @@ from uuid import UUID
 from django.db.models import Q, Sum
 
 from approvals.queries import Problem, Verified, verify_routes
+from audit.finality import Fact, SealedReceipt, sealed_receipts
 from commits.models import Commit
 from gateway.catalogue import WriteTool, get_tool
 from gateway.errors import UnknownTool
@@ -36,6 +37,7 @@ from proposals.states import ProposalState
 logger = logging.getLogger(__name__)
 
 ACTION_PURPOSE = "countersign.action/1"
+NOT_FINAL_CODE = "not_final_yet"
 
 
 class Finding(StrEnum):
@@ -43,6 +45,8 @@ class Finding(StrEnum):
 
     CLEARED = "cleared"
     FROZEN = "frozen"
+    # Not sent yet: what it leans on is recorded, but final only with a sealed receipt.
+    NOT_FINAL = "not_final"
     # Not sent, and the proposal stays as it is: its record cannot be trusted, or it is no longer approved.
     REFUSED = "refused"
     # Not sent, and the proposal is voided: what was approved may no longer be done.
@@ -77,6 +81,7 @@ class _Facts:
     grants: dict[tuple[UUID, str], Grant]
     usages: dict[tuple[UUID, str, str], Usage]
     routes: Mapping[UUID, Verified | Problem]
+    receipts: Mapping[Fact, SealedReceipt]
 
 
 def verify(commits: Sequence[Commit], *, now: datetime) -> dict[UUID, Verdict]:
@@ -103,6 +108,8 @@ def verify(commits: Sequence[Commit], *, now: datetime) -> dict[UUID, Verdict]:
 def _facts(commits: Sequence[Commit], *, now: datetime) -> _Facts:
     proposals = [commit.proposal for commit in commits]
     agents = {proposal.agent_id for proposal in proposals}
+    routes = verify_routes(proposals, now)
+    leaned_on = {fact for route in routes.values() if isinstance(route, Verified) for fact in route.leans_on}
     grants = Grant.objects.filter(agent_id__in=agents, tool__in={proposal.tool for proposal in proposals}, state=GrantState.ACTIVE)
     return _Facts(
         grants={(grant.agent_id, grant.tool): grant for grant in grants},
@@ -110,7 +117,8 @@ def _facts(commits: Sequence[Commit], *, now: datetime) -> _Facts:
             key: rolling_usage(key[0], key[1], now, currency=key[2])
             for key in {(proposal.agent_id, proposal.tool, proposal.currency) for proposal in proposals}
         },
-        routes=verify_routes(proposals, now),
+        routes=routes,
+        receipts=sealed_receipts(leaned_on),
     )
 
 
@@ -130,12 +138,16 @@ def _verdict(commit: Commit, facts: _Facts, *, now: datetime) -> Verdict:
         raise _Stop(Finding.VOIDED, route.code, route.reason)
     if route is None:
         raise _Stop(Finding.VOIDED, "route_missing", "No route stands behind this approval.")
+    receipts = [facts.receipts[fact] for fact in route.leans_on if fact in facts.receipts]
+    if len(receipts) < len(route.leans_on):
+        missing = ", ".join(fact.kind for fact in route.leans_on if fact not in facts.receipts)
+        raise _Stop(Finding.NOT_FINAL, NOT_FINAL_CODE, f"Recorded but not sealed yet: {missing}. It is sent once it is sealed.")
     stored = cast("Sequence[Mapping[str, object]]", action["preconditions"])
     return Verdict(
         Finding.CLEARED,
         params=params,
         preconditions=tuple(Precondition.from_dict(item) for item in stored),
-        gate={**route.as_gate(), "outcome": "verified"},
+        gate={**route.as_gate(), "outcome": "verified", "sealed": [receipt.as_dict() for receipt in receipts]},
     )
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 
 import audit.services
+from audit.finality import LANDED, Fact, sealed_receipts
 from audit.records import NewEvent
 from kernel.canonical import digest
 from kernel.transitions import advance
@@ -89,11 +90,15 @@ def follow_compensations(*, run: Run, now: datetime) -> None:
         .order_by("pk")
     )
     resolved, reopened = [], []
+    landings = {item.pk: Fact(item.compensation.public_id, LANDED) for item in waiting if item.compensation is not None}
+    final = sealed_receipts(set(landings.values()))
     for item in waiting:
         compensation = item.compensation
         outcome = getattr(compensation, "outcome", None)
         if outcome is not None and outcome.status == OutcomeStatus.COMMITTED:
-            resolved.append(item)
+            # A compensating entry that landed is final only with a sealed receipt; until then the break stays compensating.
+            if landings.get(item.pk) in final:
+                resolved.append(item)
         elif compensation is None or compensation.state not in (ProposalState.PENDING, ProposalState.APPROVED):
             reopened.append(item)
     _close(resolved, run=run, now=now)

@@ -75,6 +75,9 @@ def test_b_for_a_stands_in_the_row_the_event_the_rail_and_the_history(cast: Cast
     assert isinstance(record, dict)
     assert record["human"]["acting_for"] == str(cast.alice.pk)
     assert record["human"]["delegation"] == made.public_id
+    granted = parse_json(bytes(Event.objects.get(proposal=order.public_id, kind="approval:granted").bytes))
+    assert isinstance(granted, dict)
+    assert [item["actor"]["delegation"] for item in (record, granted)] == [made.public_id, made.public_id]
     order.refresh_from_db()
     assert order.state == ProposalState.APPROVED
     view = route_view(order, cast.bob, clock_now())

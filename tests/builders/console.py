@@ -83,7 +83,8 @@ def loaded_installation(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Ins
 
 
 def commit_everything() -> None:
-    """Do what the worker does: commit everything that is approved."""
+    """Do what sealer and worker do: what is approved is sealed, then committed."""
+    seal_everything()
     commit_services.run(now=clock_now, is_complete=True)
 
 

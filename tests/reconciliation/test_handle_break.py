@@ -23,6 +23,7 @@ from reconciliation.errors import CompensationUnavailable, NotCompensable, Reaso
 from reconciliation.models import Break
 from tests.builders import ledger
 from tests.builders.approvals import approved, decided_by
+from tests.builders.audit import seal_all
 from tests.builders.commits import Gate, as_owner, landed_orders, remove_order, run
 from tests.builders.identity import COMPANY, actor, make_agent, make_grant, make_user
 
@@ -112,10 +113,17 @@ def test_orphan_is_reversed_through_the_gate(gate: Gate) -> None:
 
     approved(proposal, gate.cast.alice)
     run()
+    assert PurchaseOrder.objects.get().state != "cancelled"  # a compensating entry is final only with a sealed receipt
+    seal_all()
+    run()
 
     assert PurchaseOrder.objects.get().state == "cancelled"
     reversal = JournalEntry.objects.get(reverses_document=found.document)
     assert reversal.number == Receipt.objects.get(commit__proposal=proposal).document
+    assert services.reconcile(company=COMPANY, now=clock_now()).break_count == 1
+    found.refresh_from_db()
+    assert found.state == "compensating"  # it landed, and that is not sealed yet
+    seal_all()
     done = services.reconcile(company=COMPANY, now=clock_now())
     assert (done.break_count, done.matched_count) == (0, 1)
     found.refresh_from_db()
@@ -162,6 +170,7 @@ def test_missing_order_is_proposed_once_more(gate: Gate) -> None:
     proposal = compensate(found, gate.otto)
 
     assert (found.kind, proposal.tool, proposal.payload) == ("missing", original.tool, original.payload)
+    seal_all()
     run()
     assert len(landed_orders(proposal)) == 1
 
