@@ -20,7 +20,7 @@ class ApprovalsConfig(AppConfig):
         from approvals.evidence import members
         from approvals.gate import ApprovalGate
         from approvals.matrix.vendor_classes import observe
-        from approvals.oversight.events import EvidenceOpened, ReviewEvent
+        from approvals.oversight.events import EvidenceOpened, OversightEvent, ReviewEvent
         from approvals.work.events import WorkEvent
         from audit.bundle_parts import register_section
         from audit.kinds import register_kinds
@@ -29,7 +29,7 @@ class ApprovalsConfig(AppConfig):
 
         for kinds in (GateEvent, ApprovalEvent, PageEvent, DiscussionEvent, StepUpEvent, PolicyEvent, ThresholdEvent):
             register_kinds(kinds)
-        for more in (BulkEvent, CalendarEvent, DelegationEvent, EscalationEvent, EvidenceOpened, ReviewEvent, WorkEvent):
+        for more in (BulkEvent, CalendarEvent, DelegationEvent, EscalationEvent, EvidenceOpened, OversightEvent, ReviewEvent, WorkEvent):
             register_kinds(more)
         # Mail waits for strangers, so it is sent where no commit waits.
         on_wake("turn", "approvals.tasks.mail", cluster=Cluster.BULK)

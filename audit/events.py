@@ -23,6 +23,7 @@ class EvidenceEvent(StrEnum):
     BUNDLE_EXPORTED = "evidence:bundle_exported"
     INCLUSION_ISSUED = "evidence:inclusion_issued"
     BUNDLE_REQUESTED = "evidence:bundle_requested"
+    BUNDLE_REFUSED = "evidence:bundle_refused"
     BUNDLE_MADE = "evidence:bundle_made"
     BUNDLE_FAILED = "evidence:bundle_failed"
     BUNDLE_DOWNLOADED = "evidence:bundle_downloaded"
@@ -35,6 +36,7 @@ class RetentionEvent(StrEnum):
 
     RULE_SET = "retention:rule_set"
     LISTED = "retention:listed"
+    LOOKED_FOR_EXPIRED = "retention:looked_for_expired"
     ERASURE_LISTED = "retention:erasure_listed"
     APPROVED = "retention:approved"
     DECLINED = "retention:declined"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import Max, QuerySet
 
@@ -22,7 +21,6 @@ from kernel.ids import Prefix, decode, encode
 
 PAGE_SIZE = 50
 COMMITTED = "commit:succeeded"
-UNSEALED_ALARM_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ class EventPage:
 
 @dataclass(frozen=True, slots=True)
 class ChainStatus:
-    """How the log is doing, for the status card and for monitoring. `alarm` is empty when all is well."""
+    """How far the log is sealed, signed and verified; whether anything is wrong with it says `audit.watch.log_health`."""
 
     sealed_to: int
     unsealed: int
@@ -97,7 +95,6 @@ class ChainStatus:
     verified_at: datetime | None
     verified_size: int
     verified_holds: bool
-    alarm: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +132,8 @@ def event(event_id: str) -> EventView | None:
     return _view(row) if row else None
 
 
-def chain_status(*, now: datetime) -> ChainStatus:
-    """Return how far the chain is sealed, signed and verified, and what is wrong, if anything."""
+def chain_status() -> ChainStatus:
+    """Return how far the chain is sealed, signed and verified."""
     sealed_to = Seal.objects.aggregate(last=Max("sequence"))["last"] or 0
     last_seal = Seal.objects.filter(sequence=sealed_to).first()
     unsealed, oldest = _unsealed()
@@ -155,7 +152,6 @@ def chain_status(*, now: datetime) -> ChainStatus:
         verified_at=verified.occurred_at if verified else None,
         verified_size=int(outcome.get("size", 0)),
         verified_holds=outcome.get("status") == "holds",
-        alarm=_alarm(now, last_seal=last_seal, oldest_unsealed_at=oldest, verified=outcome),
     )
 
 
@@ -264,17 +260,3 @@ def _unsealed() -> tuple[int, datetime | None]:
         )
         count, oldest = cursor.fetchone()
     return count, oldest
-
-
-def _alarm(now: datetime, *, last_seal: Seal | None, oldest_unsealed_at: datetime | None, verified: Mapping[str, Any]) -> str:
-    raised = Event.objects.filter(kind=LogEvent.ALARM_RAISED).order_by("-event_id").select_related("payload__key").first()
-    if raised is not None and (last_seal is None or raised.recorded_at > last_seal.sealed_at):
-        return alarm_sentence(raised)
-    if oldest_unsealed_at is not None and now - oldest_unsealed_at > timedelta(seconds=UNSEALED_ALARM_SECONDS):
-        return f"Sealing has stopped: events wait since {oldest_unsealed_at:%Y-%m-%d %H:%M:%S} UTC."
-    silence = timedelta(seconds=2 * float(getattr(settings, "AUDIT_HEARTBEAT_SECONDS", 300)))
-    if last_seal is not None and now - last_seal.sealed_at > silence:
-        return f"The log is silent since {last_seal.sealed_at:%Y-%m-%d %H:%M:%S} UTC: no heartbeat came."
-    if verified and verified.get("status") != "holds":
-        return "The last verification found that the chain does not hold."
-    return ""

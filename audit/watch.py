@@ -1,7 +1,8 @@
 """Whether logging works right now, cheaply enough to be asked every few seconds: for the status card, for monitoring, for an exit code.
 
 Logging has stopped when nobody holds the sealer's lock, when an alarm was raised after the last seal, when recorded events wait, when no
-heartbeat came, or when checkpoints are no longer signed or no longer get outside. Each has its own word. No question here walks the log.
+heartbeat came, or when checkpoints are no longer signed or no longer get outside; and it is not to be relied on when the last verification
+found that the chain does not hold. Each has its own word. No question here walks the log.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from django.db import connection
 from audit.events import LogEvent
 from audit.exporting import exporters, failures_in_a_row
 from audit.models import Checkpoint, Event, Export, Frontier
-from audit.queries import alarm_sentence
+from audit.queries import alarm_sentence, record_of
 from audit.sealer_process import SINGLETON_LOCK
 
 WAITING_SECONDS_MAX = 60.0
@@ -79,7 +80,7 @@ class LogHealth:
 def log_health(*, now: datetime) -> LogHealth:
     """Return whether logging works at this instant."""
     exports = export_rows()
-    return LogHealth((*_sealing(now), *_signing(now), *_exporting(exports, now)), exports)
+    return LogHealth((*_sealing(now), *_signing(now), *_exporting(exports, now), *_verifying()), exports)
 
 
 def is_sealer_at_work() -> bool:
@@ -154,3 +155,11 @@ def _exporting(exports: tuple[ExportStatus, ...], now: datetime) -> list[Trouble
         for row in exports
         if row.failing_since is not None and now - row.failing_since > limit
     ]
+
+
+def _verifying() -> list[Trouble]:
+    newest = Event.objects.filter(kind=LogEvent.VERIFIED).order_by("-event_id").first()
+    outcome = record_of(newest).get("outcome", {}) if newest else {}
+    if not newest or outcome.get("status") == "holds":
+        return []
+    return [Trouble("verification_failed", "The last verification found that the chain does not hold.")]

@@ -165,7 +165,7 @@ def wait_until_sealed(answers: Sequence[Mapping[str, Any]]) -> None:
 
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
-        if not _unfinished() and chain_status(now=now()).unsealed == 0:
+        if not _unfinished() and chain_status().unsealed == 0:
             return
         time.sleep(0.05)
     raise SystemExit(f"{len(answers)} proposals were not committed and sealed in {WAIT_SECONDS} s.")

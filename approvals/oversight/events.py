@@ -13,6 +13,12 @@ class ReviewEvent(StrEnum):
     REFUSED = "review:refused"
 
 
+class OversightEvent(StrEnum):
+    """Somebody looked at how people decide."""
+
+    VIEWED = "evidence:oversight_viewed"
+
+
 class EvidenceOpened(StrEnum):
     """Somebody opened what a read that a proposal cites had answered."""
 

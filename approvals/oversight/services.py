@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from approvals.models import Decision, Route
-from approvals.oversight.events import EvidenceOpened, ReviewEvent
+from approvals.oversight.events import EvidenceOpened, OversightEvent, ReviewEvent
 from approvals.oversight.models import Draw, EvidenceOpening, Review
 from approvals.oversight.sampling import choose, is_drawn, population_digest
 from approvals.oversight.states import Verdict
@@ -35,6 +35,18 @@ from proposals.subjects import subject_of
 LOOK_BACK = timedelta(days=31)
 COMMENT_LENGTH_MAX = 2_000
 DRAWER = Actor.system("oversight")
+
+
+def record_look(*, companies: frozenset[str], days: int, actor: Actor, now: datetime) -> None:
+    """The look at how people decide is on record: whose companies, over how many days."""
+    with transaction.atomic():
+        record(
+            kind=OversightEvent.VIEWED,
+            actor=actor,
+            subject=Subject(kind="user", id=actor.id),
+            now=now,
+            outcome={"status": "viewed", "companies": sorted(companies), "days": days},
+        )
 
 
 def draw_due(*, now: datetime) -> int:

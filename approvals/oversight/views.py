@@ -47,7 +47,9 @@ def oversight(request: HttpRequest) -> HttpResponse:
     companies = companies_with(person_of(request), Permission.OVERSIGHT_READ)
     asked = request.GET.get("days", "")
     days = next((number for number in PERIODS if str(number) == asked), PERIODS[1])
-    return render(request, "approvals/oversight.html", {"page": oversight_page(companies=companies, days=days, now=clock_now())})
+    page = oversight_page(companies=companies, days=days, now=clock_now())
+    services.record_look(companies=companies, days=days, actor=actor_of(request), now=clock_now())
+    return render(request, "approvals/oversight.html", {"page": page})
 
 
 @require_safe

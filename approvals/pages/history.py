@@ -110,6 +110,7 @@ def line(event: EventView, name: str, names: Mapping[str, str] = NOBODY) -> str:
         "read:refused": f"{name} was refused a read{refused}",
         "proposal:refused": f"{name} was refused to propose{refused}",
         "evidence:bundle_exported": f"{name} exported the evidence bundle",
+        "evidence:bundle_downloaded": f"{name} downloaded the evidence bundle",
     }
     return sentences.get(event.kind) or f"{name}: {sentence(event.kind.replace(':', ' '))}"
 

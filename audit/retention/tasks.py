@@ -25,3 +25,10 @@ def carry_on() -> str:
     """Every approved list is carried out."""
     waiting = list(Disposal.objects.filter(state=DisposalState.APPROVED).order_by("id"))
     return ", ".join(carry_out(disposal.public_id) for disposal in waiting) or "nothing waits"
+
+
+def list_due() -> str:
+    """What is past its retention is listed once a day; called every hour, harmless when there is nothing to do."""
+    with origin(Origin(channel="task")):
+        made = services.list_due(now=clock.now())
+    return f"{made.public_id}: {made.listed} listed" if made else "nothing listed"

@@ -14,6 +14,7 @@ from approvals.models import Policy
 from approvals.queries import counts
 from approvals.states import PolicyState
 from audit.queries import chain_status
+from audit.watch import log_health
 from commits.models import Breaker, Commit
 from commits.states import CommitState
 from identity.models import Agent, Credential, Role
@@ -91,9 +92,10 @@ def _operator(user: User, _now: datetime) -> Iterator[Need]:
 
 
 def _auditor(user: User, now: datetime) -> Iterator[Need]:
-    status, url = chain_status(now=now), reverse("audit:log")
-    tag = Tag("Look now", Tone.BAD, "warn") if status.alarm else Tag("Well", Tone.GOOD, "check")
-    yield Need(f"{status.sealed_to:,}", status.alarm or "events sealed, none missing from the chain", tag, url)
+    status, troubles, url = chain_status(), log_health(now=now).troubles, reverse("audit:log")
+    tag = Tag("Look now", Tone.BAD, "warn") if troubles else Tag("Well", Tone.GOOD, "check")
+    said = " ".join(item.sentence for item in troubles) or "events sealed, none missing from the chain"
+    yield Need(f"{status.sealed_to:,}", said, tag, url)
     checked = f"the chain was verified {ago(status.verified_at, now).text}" if status.verified_at else "the chain was never verified"
     yield Need(f"{status.verified_size:,}", checked, WAITS if status.verified_holds else BAD, url)
     yield from _breaks(user, Permission.RECONCILIATION_READ)

@@ -9,9 +9,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
-from audit.bundle import export_bundle
 from audit.inclusion import issue_inclusion_receipt
-from audit.queries import chain_status, event, events
+from audit.keys import region
+from audit.queries import event, events
 from config.views.audit_pages import (
     event_filter,
     event_page,
@@ -24,10 +24,14 @@ from config.views.audit_pages import (
 from config.views.audit_visibility import visibility_of
 from config.views.desk.looked import looked
 from identity.actors import actor_of
-from identity.console import person_of
+from identity.console import lead_back, person_of
 from identity.permissions import Permission, companies_with, permissions_of, requires
 from kernel.clock import now as clock_now
 from kernel.listing import address_with
+from reconciliation.evidence.pages import bundle_row
+from reconciliation.evidence.queries import bundles_of_proposal
+from reconciliation.evidence.services import request_proposal_bundle
+from reconciliation.evidence.views import wanted_of
 
 SEAL_WAIT_SECONDS = 5.0
 
@@ -44,7 +48,7 @@ def log(request: HttpRequest) -> HttpResponse:
         "next_url": address_with(request.GET, after=found.next_cursor) if found.next_cursor else "",
         "is_first": not request.GET.get("after"),
         "fields": filter_fields(request.GET, period),
-        "card": status_card(chain_status(now=now), now),
+        "card": status_card(now),
         "population": population_of(period),
     }
     return looked(request, render(request, "audit/log.html", context), "audit:log", company=filters.company)
@@ -67,19 +71,22 @@ def proposal(request: HttpRequest, proposal_id: str) -> HttpResponse:
     """Show everything that is recorded about one proposal."""
     person = person_of(request)
     page = proposal_timeline(proposal_id, companies_with(person, Permission.AUDIT_READ))
-    context = {"page": page, "may_export": Permission.EVIDENCE_EXPORT in permissions_of(person)}
+    may_export = Permission.EVIDENCE_EXPORT in permissions_of(person)
+    bundles = [bundle_row(row, clock_now()) for row in bundles_of_proposal(person, page.id)] if may_export else []
+    context = {"page": page, "may_export": may_export, "bundles": bundles, "region": region()}
     return looked(request, render(request, "audit/proposal.html", context), "audit:proposal", about=page.id, company=page.company)
 
 
 @require_POST
 @requires(Permission.EVIDENCE_EXPORT)
 def bundle(request: HttpRequest, proposal_id: str) -> HttpResponse:
-    """Download the evidence bundle of one proposal; the export is an event itself, hence a POST."""
-    proposal_timeline(proposal_id, companies_with(person_of(request), Permission.EVIDENCE_EXPORT))
-    made = export_bundle(proposal=proposal_id, actor=actor_of(request), now=clock_now(), wait_seconds=SEAL_WAIT_SECONDS)
-    response = HttpResponse(made.archive, content_type="application/zip")
-    response["Content-Disposition"] = f'attachment; filename="{made.file_name}"'
-    return response
+    """Ask for the evidence bundle of one proposal; a worker makes it, and the proposal's page shows how far it is."""
+    person = person_of(request)
+    page = proposal_timeline(proposal_id, companies_with(person, Permission.EVIDENCE_EXPORT))
+    request_proposal_bundle(
+        proposal=page.id, company=page.company, user=person, actor=actor_of(request), now=clock_now(), wanted=wanted_of(request)
+    )
+    return lead_back(request, "The evidence bundle is being made. It appears below when it is ready.", "audit:proposal", page.id)
 
 
 @require_POST

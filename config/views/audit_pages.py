@@ -12,7 +12,8 @@ from django.urls import reverse
 from approvals.pages.history import Entry, history, line, names_of, who
 from approvals.pages.words import outcome_of, status_tag
 from audit.kinds import FAMILIES
-from audit.queries import ChainStatus, EventFilter, EventView, Population, population
+from audit.queries import ChainStatus, EventFilter, EventView, Population, chain_status, population
+from audit.watch import log_health
 from config.views.audit_visibility import Visibility
 from identity.models import Agent
 from kernel.canonical import to_json_text
@@ -212,16 +213,19 @@ def proposal_timeline(proposal_id: str, companies: frozenset[str]) -> Timeline:
     )
 
 
-def status_card(status: ChainStatus, now: datetime) -> StatusCard:
-    """Return the state of the chain in one word, one sentence and four figures."""
+def status_card(now: datetime) -> StatusCard:
+    """Return whether logging works, as monitoring is told it, with how far the chain is and how each place outside is doing."""
+    status, health = chain_status(), log_health(now=now)
     return StatusCard(
-        tag=Tag("Alarm", Tone.BAD, "warn") if status.alarm else Tag("Sealing", Tone.GOOD, "check"),
-        sentence=status.alarm or "Every recorded event is linked to the one before it and sealed within seconds.",
+        tag=Tag("Sealing", Tone.GOOD, "check") if health.is_well else Tag("Alarm", Tone.BAD, "warn"),
+        sentence=" ".join(trouble.sentence for trouble in health.troubles)
+        or "Every recorded event is linked to the one before it and sealed within seconds.",
         figures=(
             ("Sealed to", f"#{status.sealed_to:,}", _when(status.last_sealed_at, now)),
             ("Waiting for the sealer", counted(status.unsealed, "event", "events"), _when(status.oldest_unsealed_at, now)),
             ("Last signed checkpoint", f"size {status.checkpoint_size:,}", _when(status.checkpoint_at, now)),
             _verified(status, now),
+            *((row.title, f"size {row.size:,}{', failing' if row.is_failing else ''}", _when(row.at, now)) for row in health.exports),
         ),
     )
 

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from audit.retention import services
 from audit.retention.queries import get_disposal
 from audit.retention.services.shredding import signed_certificate
+from config.views.desk.looked import looked
 from config.views.retention_pages import list_page, retention_page
 from identity.actors import actor_of
 from identity.console import person_of
@@ -58,7 +59,7 @@ def _day(text: str) -> datetime | None:
 def home(request: HttpRequest) -> HttpResponse:
     """Show how long what is kept, what holds keep, and the lists."""
     page = retention_page(clock_now(), companies_with(person_of(request), Permission.AUDIT_READ), may_manage=_may_manage(request))
-    return render(request, "audit/retention.html", {"page": page})
+    return looked(request, render(request, "audit/retention.html", {"page": page}), "retention:home")
 
 
 @require_POST
@@ -127,7 +128,7 @@ def one_list(request: HttpRequest, disposal_id: str) -> HttpResponse:
     """Show one list: what goes, what stays and why, who approved it, and what came of it."""
     person = person_of(request)
     page = list_page(get_disposal(disposal_id), companies_with(person, Permission.AUDIT_READ), person, may_manage=_may_manage(request))
-    return render(request, "audit/retention_list.html", {"page": page})
+    return looked(request, render(request, "audit/retention_list.html", {"page": page}), "retention:list", about=page.id)
 
 
 @require_POST
@@ -159,4 +160,4 @@ def certificate(request: HttpRequest, disposal_id: str) -> HttpResponse:
         raise NotVisible(detail=f"There is no certificate of {disposal_id} in your companies.")
     response = HttpResponse(signed_certificate(disposal), content_type="application/json")
     response["Content-Disposition"] = f'attachment; filename="countersign-{disposal_id}.dsse.json"'
-    return response
+    return looked(request, response, "retention:certificate", about=disposal.public_id)

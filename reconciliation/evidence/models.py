@@ -22,6 +22,8 @@ class Bundle(models.Model):
     companies = ArrayField(models.CharField(max_length=64), help_text="What the person who asked may see; the rest is withheld")
     purpose = models.CharField(max_length=300, blank=True, help_text="What it is for, in the words of the person who asked")
     region = models.CharField(max_length=64)
+    destination = models.CharField(max_length=64, blank=True, default="", help_text="The region it is taken to; empty: its own")
+    reason = models.CharField(max_length=300, blank=True, default="", help_text="Why it leaves its region")
     state = models.CharField(max_length=8, choices=BundleState, default=BundleState.QUEUED)
     step = models.CharField(max_length=20, blank=True, help_text="What is being written")
     step_done = models.PositiveBigIntegerField(default=0)

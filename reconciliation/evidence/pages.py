@@ -19,6 +19,7 @@ STATE_TAGS = {
     BundleState.READY: Tag("Ready", Tone.GOOD, "check"),
     BundleState.FAILED: Tag("Failed", Tone.BAD, "cross"),
 }
+UNFINISHED = frozenset({BundleState.QUEUED, BundleState.RUNNING})
 STEPS = {
     "events": "events",
     "documents": "documents of proposals",
@@ -44,6 +45,8 @@ class BundleRow:
     requested_by: str
     region: str
     download_url: str
+    # Where its state is asked for while it is not made yet; empty once nothing more can happen.
+    progress_url: str
 
 
 def bundle_row(row: Bundle, now: datetime) -> BundleRow:
@@ -61,8 +64,9 @@ def bundle_row(row: Bundle, now: datetime) -> BundleRow:
         digest=short_digest(row.sha256) if is_ready else "",
         requested=ago(row.requested_at, now),
         requested_by=row.requested_by.get_full_name() or row.requested_by.get_username(),
-        region=row.region,
+        region=f"{row.region} to {row.destination}" if row.destination not in ("", row.region) else row.region,
         download_url=reverse("evidence:download", args=[row.public_id]) if is_ready else "",
+        progress_url=reverse("evidence:progress", args=[row.public_id]) if row.state in UNFINISHED else "",
     )
 
 

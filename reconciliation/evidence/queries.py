@@ -13,13 +13,20 @@ from identity.permissions import Permission, companies_with
 from kernel.errors import NotVisible
 from kernel.ids import Prefix, decode
 from reconciliation.evidence.models import Bundle
-from reconciliation.evidence.states import BundleState
+from reconciliation.evidence.states import BundleKind, BundleState
+
+SHOWN_MAX = 5
 
 
 def visible_bundles(user: User) -> QuerySet[Bundle]:
     """Return the bundles a person may list and download, newest first: those that hold nothing of a company they have no right in."""
     companies = sorted(companies_with(user, Permission.EVIDENCE_EXPORT))
     return Bundle.objects.filter(companies__contained_by=companies).select_related("requested_by").order_by("-requested_at")
+
+
+def bundles_of_proposal(user: User, proposal: str) -> QuerySet[Bundle]:
+    """Return the newest bundles of one proposal, by TypeID, that a person may download."""
+    return visible_bundles(user).filter(kind=BundleKind.PROPOSAL, proposal=proposal)[:SHOWN_MAX]
 
 
 def get_bundle_for(user: User, bundle_id: str) -> Bundle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
@@ -17,7 +18,10 @@ from audit.events import EvidenceEvent
 from audit.keys import region
 from audit.period_bundle import MadeBundle, Progress, make_period_bundle, plan_period
 from audit.records import Subject
+from audit.residency import allow_export
+from audit.retention.errors import RegionRefused
 from audit.sealer_process import request_seal
+from audit.services import record_denial
 from audit.workshop import Workshop
 from identity.permissions import Permission, companies_with
 from kernel.actors import Actor
@@ -40,24 +44,37 @@ POLL_SECONDS = 0.2
 WAKE = "bundle_requested"
 
 
-def request_proposal_bundle(*, proposal: str, company: str, user: User, actor: Actor, now: datetime, purpose: str = "") -> Bundle:
-    """The bundle of one proposal is queued for a worker."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody says about a bundle: what it is for, which region it is taken to (empty: it stays), and why it leaves its own."""
+
+    purpose: str = ""
+    destination: str = ""
+    reason: str = ""
+
+
+def request_proposal_bundle(
+    *, proposal: str, company: str, user: User, actor: Actor, now: datetime, wanted: Wanted | None = None
+) -> Bundle:
+    """The bundle of one proposal is queued for a worker; raises as `allow_export` does when it would leave its region."""
     _companies_of(user, company)
     row = Bundle(kind=BundleKind.PROPOSAL, proposal=proposal, companies=[company])
-    return _requested(row, user=user, actor=actor, now=now, purpose=purpose)
+    return _requested(row, user=user, actor=actor, now=now, wanted=wanted or Wanted())
 
 
-def request_period_bundle(*, since: datetime, until: datetime, user: User, actor: Actor, now: datetime, purpose: str = "") -> Bundle:
+def request_period_bundle(
+    *, since: datetime, until: datetime, user: User, actor: Actor, now: datetime, wanted: Wanted | None = None
+) -> Bundle:
     """The bundle of what was recorded in since ≤ recorded_at < until is queued, showing what this person may see.
 
-    Raises PeriodWrong unless the period lies in the past.
+    Raises PeriodWrong unless the period lies in the past, and as `allow_export` does when it would leave its region.
     """
     if not since < until:
         raise PeriodWrong(detail="A period ends after it begins.")
     if until > now:
         raise PeriodWrong(detail="The period has to be over: what is not recorded yet can't be proved to be complete.")
     row = Bundle(kind=BundleKind.PERIOD, since=since, until=until, companies=sorted(_companies_of(user)))
-    return _requested(row, user=user, actor=actor, now=now, purpose=purpose)
+    return _requested(row, user=user, actor=actor, now=now, wanted=wanted or Wanted())
 
 
 def make_bundle(*, bundle: Bundle, clock: Callable[[], datetime]) -> Bundle:
@@ -76,7 +93,14 @@ def record_download(*, bundle: Bundle, actor: Actor, now: datetime) -> Path:
     if bundle.state != BundleState.READY or not path.exists():
         raise BundleNotReady(detail="This bundle has no file: it is not made yet, or its file was removed.", data={"state": bundle.state})
     with transaction.atomic():
-        _record(EvidenceEvent.BUNDLE_DOWNLOADED, bundle, actor, now, {"status": "downloaded", "sha256": bundle.sha256})
+        # In the proposal's own chain, so that its history says who took its evidence along.
+        audit.services.record(
+            kind=EvidenceEvent.BUNDLE_DOWNLOADED,
+            actor=actor,
+            subject=_subject(bundle, proposal=bundle.proposal),
+            now=now,
+            outcome={"status": "downloaded", "sha256": bundle.sha256},
+        )
     return path
 
 
@@ -99,16 +123,28 @@ def _companies_of(user: User, *wanted: str) -> frozenset[str]:
     return companies
 
 
-def _requested(row: Bundle, *, user: User, actor: Actor, now: datetime, purpose: str) -> Bundle:
-    row.region, row.requested_by, row.requested_at, row.purpose = region(), user, now, purpose
-    with transaction.atomic():
-        row.save(force_insert=True)
-        about = {"kind": str(row.kind), "proposal": row.proposal, "companies": list(row.companies), "region": row.region}
-        period = {"since": wire_time(row.since), "until": wire_time(row.until)} if row.since and row.until else {}
-        payload: dict[str, object] | None = {"purpose": purpose} if purpose else None
-        _record(EvidenceEvent.BUNDLE_REQUESTED, row, actor, now, {"status": "requested", **about, **period}, payload)
-        wake(WAKE, row.public_id)
+def _requested(row: Bundle, *, user: User, actor: Actor, now: datetime, wanted: Wanted) -> Bundle:
+    row.region, row.requested_by, row.requested_at, row.purpose = region(), user, now, wanted.purpose
+    row.destination = wanted.destination.strip() or row.region
+    try:
+        with transaction.atomic():
+            leaves = allow_export(destination=row.destination, reason=wanted.reason, subject=_subject(row), actor=actor, now=now)
+            row.reason = wanted.reason.strip() if leaves else ""
+            _queue(row, actor=actor, now=now)
+    except RegionRefused as error:
+        record_denial(kind=EvidenceEvent.BUNDLE_REFUSED, actor=actor, subject=_subject(row), now=now, error=error)
+        raise
     return row
+
+
+def _queue(row: Bundle, *, actor: Actor, now: datetime) -> None:
+    row.save(force_insert=True)
+    about = {"kind": str(row.kind), "proposal": row.proposal, "companies": list(row.companies), "region": row.region}
+    period = {"since": wire_time(row.since), "until": wire_time(row.until)} if row.since and row.until else {}
+    payload: dict[str, object] | None = {"purpose": row.purpose} if row.purpose else None
+    to = {"destination": row.destination}
+    _record(EvidenceEvent.BUNDLE_REQUESTED, row, actor, now, {"status": "requested", **about, **to, **period}, payload)
+    wake(WAKE, row.public_id)
 
 
 def _claimed(bundle: Bundle, now: datetime) -> Bundle:
@@ -212,6 +248,9 @@ def _failed(bundle: Bundle, error: DomainError, now: datetime) -> Bundle:
 def _record(
     kind: EvidenceEvent, bundle: Bundle, actor: Actor, now: datetime, outcome: dict[str, object], payload: dict[str, object] | None = None
 ) -> None:
+    audit.services.record(kind=kind, actor=actor, subject=_subject(bundle), now=now, outcome=outcome, payload=payload)
+
+
+def _subject(bundle: Bundle, *, proposal: str = "") -> Subject:
     company = bundle.companies[0] if bundle.kind == BundleKind.PROPOSAL else ""
-    subject = Subject(kind="bundle", id=bundle.public_id, company=company)
-    audit.services.record(kind=kind, actor=actor, subject=subject, now=now, outcome=outcome, payload=payload)
+    return Subject(kind="bundle", id=bundle.public_id, proposal=proposal, company=company)

@@ -8,6 +8,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
+from audit.keys import region
 from identity.actors import actor_of
 from identity.console import lead_back, person_of
 from identity.permissions import Permission, requires
@@ -18,7 +19,7 @@ from reconciliation.evidence.errors import PeriodWrong
 from reconciliation.evidence.pages import bundle_row, default_period
 from reconciliation.evidence.queries import get_bundle_for, visible_bundles
 
-PURPOSE_LENGTH_MAX = 300
+LENGTHS_MAX = {"purpose": 300, "destination": 64, "reason": 300}
 
 
 @require_safe
@@ -29,7 +30,7 @@ def bundles(request: HttpRequest) -> HttpResponse:
     found = page_of(visible_bundles(person), request.GET)
     services.record_look(actor=actor_of(request), now=now, seen=len(found.rows))
     first, last = default_period(now)
-    context = {"page": found.with_rows([bundle_row(row, now) for row in found.rows]), "first": first, "last": last}
+    context = {"page": found.with_rows([bundle_row(row, now) for row in found.rows]), "first": first, "last": last, "region": region()}
     return render(request, "evidence/bundles.html", context)
 
 
@@ -44,9 +45,17 @@ def request_period(request: HttpRequest) -> HttpResponse:
         user=person_of(request),
         actor=actor_of(request),
         now=clock_now(),
-        purpose=request.POST.get("purpose", "").strip()[:PURPOSE_LENGTH_MAX],
+        wanted=wanted_of(request),
     )
     return lead_back(request, f"The bundle of {made} is being made. It appears here when it is ready.", "evidence:bundles")
+
+
+@require_safe
+@requires(Permission.EVIDENCE_EXPORT)
+def progress(request: HttpRequest, bundle_id: str) -> HttpResponse:
+    """Show how far one bundle is, as the line that stands for it in a list; nothing of what it holds."""
+    row = bundle_row(get_bundle_for(person_of(request), bundle_id), clock_now())
+    return render(request, "evidence/bundle_row.html", {"row": row})
 
 
 @require_POST
@@ -56,6 +65,12 @@ def download(request: HttpRequest, bundle_id: str) -> FileResponse:
     bundle = get_bundle_for(person_of(request), bundle_id)
     path = services.record_download(bundle=bundle, actor=actor_of(request), now=clock_now())
     return FileResponse(path.open("rb"), as_attachment=True, filename=bundle.file_name, content_type="application/zip")
+
+
+def wanted_of(request: HttpRequest) -> services.Wanted:
+    """Return what the form says about a bundle; what is too long is cut."""
+    said = {name: request.POST.get(name, "").strip()[:length] for name, length in LENGTHS_MAX.items()}
+    return services.Wanted(**said)
 
 
 def _day(request: HttpRequest, name: str) -> datetime:

@@ -23,7 +23,7 @@ from audit.retention.classes import FLOOR_DAYS, RetentionClass, classes_of
 from audit.retention.errors import NothingToDispose, OutsideYourCompanies, RetentionTooShort, SecondPersonNeeded
 from audit.retention.models import Disposal, DisposalItem, LegalHold, RetentionRule
 from audit.retention.queries import days_by_class, payloads_about, why_kept
-from audit.retention.services import approve, carry_out, decline, list_erasure, list_expired, place_hold, release_hold, set_rule
+from audit.retention.services import approve, carry_out, decline, list_due, list_erasure, list_expired, place_hold, release_hold, set_rule
 from audit.retention.services.shredding import signed_certificate
 from audit.retention.states import DisposalState
 from audit.services import record
@@ -375,3 +375,21 @@ def test_sql_of_the_runtime_role_cannot_shred_what_is_young_or_held(runtime: str
     with pytest.raises(IntegrityError, match="final"):
         forced(runtime, SHRED, [disposal.pk, event.pk])
     assert PayloadKey.objects.get(pk=event.pk).wrapped is None
+
+
+def test_what_is_due_is_listed_once_a_day_without_anybody_asking() -> None:
+    committed_proposal()
+    with database_owner():
+        Event.objects.update(recorded_at=clock_now() - timedelta(days=2558))
+    at = clock_now()
+    listed = list_due(now=at)
+    assert listed is not None
+    assert (listed.purpose, listed.state, listed.prepared_by) == ("expiry", "listed", "retention")
+    assert list_due(now=at) is None  # this day was looked at
+    assert list_due(now=at + timedelta(days=1)) is None  # a list is open
+    assert Disposal.objects.count() == 1
+    found = [
+        record_of(event)["outcome"]["status"] for event in Event.objects.filter(kind="retention:looked_for_expired").order_by("position")
+    ]
+    assert found == ["listed", "open"]
+    assert not Event.objects.filter(kind="retention:refused").exists()

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from audit.models import Event
+from audit.queries import record_of
 from audit.retention.models import Disposal, LegalHold
 from identity.models import Role
 from kernel.clock import now
@@ -61,3 +62,10 @@ def test_a_hold_is_placed_and_released_on_the_page() -> None:
     assert petra.post("/audit/retention/rules/", {"class": "ai_log", "days": "182", "reason": WHY}).status_code == 422
     hold.refresh_from_db()
     assert hold.state == "released"
+
+
+def test_looks_at_retention_are_on_record() -> None:
+    samuel = make_user("samuel", [Role.AUDITOR], companies=("ACME",))
+    assert signed_in(samuel).get("/audit/retention/").status_code == 200
+    event = Event.objects.get(kind="evidence:looked")
+    assert (event.actor_id, record_of(event)["outcome"]["page"]) == (str(samuel.pk), "retention:home")

@@ -137,6 +137,7 @@ DOORS: dict[str, Permission] = {
     "audit:event": P.AUDIT_READ,
     "audit:proposal": P.AUDIT_READ,
     "audit:bundle": P.EVIDENCE_EXPORT,
+    "evidence:progress": P.EVIDENCE_EXPORT,
     "evidence:bundles": P.EVIDENCE_EXPORT,
     "evidence:request_period": P.EVIDENCE_EXPORT,
     "evidence:download": P.EVIDENCE_EXPORT,

@@ -212,9 +212,10 @@ audit:log                   GET  login  login 403      200        403         40
 audit:event                 GET  login  login 403      200        403         403      200     200           404
 audit:proposal              GET  login  login 403      200        403         403      200     200           404
 audit:inclusion             POST login  login 403      409        403         403      409     403           404
-audit:bundle                POST login  login 403      409        403         403      409     403           404
+audit:bundle                POST login  login 403      303        403         403      303     403           404
 evidence:bundles            GET  login  login 403      200        403         403      200     403           200
 evidence:request_period     POST login  login 403      422        403         403      422     403           422
+evidence:progress           GET  login  login 403      200        403         403      200     403           404
 evidence:download           POST login  login 403      409        403         403      409     403           404
 """
 

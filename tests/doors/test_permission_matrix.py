@@ -168,6 +168,7 @@ def a_scene(world: World) -> Scene:
             "audit:event": event,
             "audit:proposal": in_committed,
             "audit:bundle": in_committed,
+            "evidence:progress": {"bundle_id": world_bundle.public_id},
             "evidence:download": {"bundle_id": world_bundle.public_id},
             "audit:inclusion": in_committed,
         },

@@ -17,9 +17,10 @@ from securesystemslib.signer._key import SSlibKey
 
 from audit.keys import verifying_key
 from audit.models import Event
+from audit.retention.errors import RegionRefused
 from identity.models import Role
 from kernel.actors import Actor
-from kernel.errors import PermissionRefused, StateConflict
+from kernel.errors import PermissionRefused, StateConflict, ValidationFailed
 from reconciliation.evidence import services, tasks
 from reconciliation.evidence.errors import BundleNotReady, PeriodWrong
 from reconciliation.evidence.models import Bundle
@@ -54,7 +55,7 @@ def kinds() -> list[str]:
 
 
 def test_a_period_is_asked_for_made_and_downloaded_on_record(auditor: User, evidence: Evidence) -> None:
-    bundle = asked(auditor, evidence, purpose="Year-end")
+    bundle = asked(auditor, evidence, wanted=services.Wanted("Year-end"))
     made = services.make_bundle(bundle=bundle, clock=lambda: NOW)
     assert (made.state, made.companies, made.region) == ("ready", [COMPANY], "unspecified")
     findings, read = verified(file_of(made))
@@ -150,3 +151,42 @@ def test_the_manifest_verifies_with_a_library_that_nobody_here_wrote(evidence: E
 def _with_standard_names(value: dict[str, object]) -> dict[str, object]:
     assert base64.b64decode(str(value["payload"]))
     return value
+
+
+def test_what_leaves_its_region_says_why_or_stays(auditor: User, evidence: Evidence) -> None:
+    with pytest.raises(RegionRefused):
+        asked(auditor, evidence, wanted=services.Wanted(destination="us-east"))
+    with pytest.raises(ValidationFailed):
+        asked(auditor, evidence, wanted=services.Wanted(destination="no region!"))
+    assert not Bundle.objects.exists()
+    assert kinds() == ["evidence:bundle_refused"]
+    taken = asked(auditor, evidence, wanted=services.Wanted(destination="us-east", reason="Asked for by the group's auditors"))
+    assert (taken.region, taken.destination, taken.reason) == ("unspecified", "us-east", "Asked for by the group's auditors")
+    assert kinds()[1:] == ["evidence:exported_across_regions", "evidence:bundle_requested"]
+    assert asked(auditor, evidence).destination == "unspecified"
+
+
+def test_a_proposals_page_asks_for_its_bundle_shows_progress_and_gives_it(auditor: User, evidence: Evidence) -> None:
+    client = Client()
+    client.force_login(auditor, backend="django.contrib.auth.backends.ModelBackend")
+    page = reverse("audit:proposal", args=[evidence.large.public_id])
+    refused = client.post(reverse("audit:bundle", args=[evidence.large.public_id]), {"destination": "us-east"})
+    assert refused.status_code == 409
+    assert "needs a reason" in refused.content.decode()
+    answer = client.post(reverse("audit:bundle", args=[evidence.large.public_id]), {"destination": "unspecified", "purpose": "Sample 7"})
+    assert (answer.status_code, answer["Location"]) == (303, page)
+    bundle = Bundle.objects.get()
+    progress = reverse("evidence:progress", args=[bundle.public_id])
+    shown = client.get(page).content.decode()
+    assert progress in shown
+    assert "Sample 7" in shown
+    assert "Queued" in client.get(progress).content.decode()
+    tasks.make_requested(bundle.public_id)
+    shown = client.get(progress).content.decode()
+    assert "Ready" in shown
+    assert "hx-get" not in shown
+    taken = client.post(reverse("evidence:download", args=[bundle.public_id]))
+    assert taken.status_code == 200
+    assert b"".join(taken.streaming_content) == file_of(bundle).read_bytes()  # type: ignore[attr-defined]
+    assert Event.objects.filter(chain=evidence.large.public_id).order_by("position").last().kind == "evidence:bundle_downloaded"  # type: ignore[union-attr]
+    assert "downloaded the evidence bundle" in client.get(page).content.decode()

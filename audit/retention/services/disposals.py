@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import islice
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from audit.events import RetentionEvent
+from audit.models import Event
 from audit.records import Subject
 from audit.retention.errors import NothingToDispose, SecondPersonNeeded
 from audit.retention.models import Disposal, DisposalApproval, DisposalItem, Purpose
 from audit.retention.queries import Candidate, expired, get_disposal, payloads_about
 from audit.retention.services.guards import records_refusal, require_companies, require_reason
 from audit.retention.states import DISPOSAL_TRANSITIONS, DisposalState
-from audit.services import record
+from audit.services import chain_lock_key, record
 from kernel.actors import Actor, ActorKind
 from kernel.errors import FieldError, PermissionRefused, StateConflict, ValidationFailed
 from kernel.ids import Prefix, encode, new_id
 from kernel.queue import wake
 from kernel.transitions import advance
 
+SYSTEM = Actor.system("retention")
 WAKE = "disposal_approved"
 PEOPLE_NEEDED = 2
 ITEMS_PER_INSERT = 2_000
@@ -44,6 +47,28 @@ def list_expired(*, actor: Actor, now: datetime) -> Disposal:
         if not rows:
             raise NothingToDispose(detail="No payload is past its retention, or holds keep all that are.")
         return _listed(Purpose.EXPIRY, rows, person="", reason="", actor=actor, now=now)
+
+
+def list_due(*, now: datetime) -> Disposal | None:
+    """Whatever is past its retention is on a list, made once a day (UTC) without anybody asking; it waits for two people like any other.
+
+    Returns the list, or None where there is none to make: nothing is due, a list is open, or this day was looked at. Two callers at once
+    make one list: the day is looked at under the lock of its own chain, and one event a day says what was found.
+    """
+    subject = Subject(kind="retention", id="expiry")
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [chain_lock_key(subject.chain)])
+        looked = Event.objects.filter(chain=subject.chain).order_by("-position").values_list("occurred_at", flat=True).first()
+        if looked is not None and looked.astimezone(UTC).date() >= now.astimezone(UTC).date():
+            return None
+        is_open = Disposal.objects.filter(purpose=Purpose.EXPIRY, state__in=[DisposalState.LISTED, DisposalState.APPROVED]).exists()
+        due = (candidate for candidate, is_held in expired(now) if not is_held)
+        rows = [] if is_open else list(islice(due, ITEMS_MAX))
+        made = _listed(Purpose.EXPIRY, rows, person="", reason="", actor=SYSTEM, now=now) if rows else None
+        found = {"status": "listed" if made else "open" if is_open else "nothing", "listed": len(rows)}
+        record(kind=RetentionEvent.LOOKED_FOR_EXPIRED, actor=SYSTEM, subject=subject, now=now, outcome=found)
+    return made
 
 
 @records_refusal(RetentionEvent.REFUSED)

@@ -34,6 +34,8 @@ SCHEDULES = (
     ("Draw second reviews", "approvals.tasks.draw_reviews", 60),
     ("Nightly reconciliation", "reconciliation.tasks.run_nightly", 60),
     ("Make evidence bundles", "reconciliation.evidence.tasks.make_waiting", 1),
+    ("List expired payloads", "audit.retention.tasks.list_due", 60),
+    ("Carry on approved disposals", "audit.retention.tasks.carry_on", 10),
 )
 
 # What takes long runs beside what people wait for, not before it.
@@ -43,6 +45,8 @@ BULK_TASKS = frozenset(
         "approvals.tasks.mail",
         "approvals.tasks.import_rates",
         "approvals.tasks.draw_reviews",
+        "audit.retention.tasks.carry_on",
+        "audit.retention.tasks.list_due",
         "reconciliation.evidence.tasks.make_waiting",
         "reconciliation.tasks.run_nightly",
         "proposals.webhooks.tasks.deliver",

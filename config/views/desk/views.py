@@ -9,7 +9,6 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
 from approvals.flags.queries import flags_of
-from audit.queries import chain_status
 from audit.watch import export_rows
 from config.views.audit_pages import status_card
 from config.views.desk import exports, pages, searching
@@ -43,7 +42,7 @@ def home(request: HttpRequest) -> HttpResponse:
     panels = [*pages.statement_panels(found, person_of(request).get_username()), pages.exports_panel(export_rows())]
     lead = "How much there is, from where to where, and that nothing is missing: before any sample."
     page = desk_page(request, scope, "desk:home", title="Auditor's desk", lead=lead, panels=panels)
-    return _shown(request, page, "desk:home", card=status_card(chain_status(now=now), now))
+    return _shown(request, page, "desk:home", card=status_card(now))
 
 
 @require_safe
