@@ -23,6 +23,7 @@ SELECT decision.user_id, count(*), count(*) FILTER (WHERE decision.kind = 'appro
     count(*) - count(DISTINCT decision.proposal_id)
 FROM approvals_decision AS decision JOIN proposals_proposal AS proposal ON proposal.id = decision.proposal_id
 WHERE proposal.company = ANY(%(companies)s) AND decision.decided_at >= %(since)s AND decision.decided_at < %(until)s
+    AND (%(proposal)s::uuid IS NULL OR proposal.id = %(proposal)s)
 GROUP BY 1 ORDER BY 1
 """
 
@@ -85,7 +86,7 @@ def access_rows(scope: Scope) -> list[RoleChange]:
 def duty_rows(scope: Scope) -> list[Duties]:
     """Return, for each person who decided in the period, what they decided and what of it nobody should have."""
     with connection.cursor() as cursor:
-        cursor.execute(DUTIES, {"companies": list(scope.companies), "since": scope.since, "until": scope.until})
+        cursor.execute(DUTIES, {"companies": list(scope.companies), "since": scope.since, "until": scope.until, "proposal": scope.proposal})
         return [Duties(*row) for row in cursor.fetchall()]
 
 

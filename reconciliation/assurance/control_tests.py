@@ -28,6 +28,7 @@ SENT = """
 FROM commits_commit AS opened JOIN proposals_proposal AS proposal ON proposal.id = opened.proposal_id
 JOIN commits_receipt AS receipt ON receipt.commit_id = opened.id
 WHERE opened.company = ANY(%(companies)s) AND receipt.recorded_at >= %(since)s AND receipt.recorded_at < %(until)s
+    AND (%(proposal)s::uuid IS NULL OR proposal.id = %(proposal)s)
 """
 COUNT_SENT = "SELECT count(*) " + SENT
 # An approval late, missing, or with too few different people: each makes an exception.
@@ -48,12 +49,17 @@ AND (opened.request_bytes IS DISTINCT FROM proposal.action_bytes
 ORDER BY proposal.id
 """
 OTHERWISE_SENT = "SELECT proposal.id " + SENT + NOT_AS_APPROVED
+SHARED = """
+AND EXISTS (SELECT FROM commits_receipt AS other JOIN commits_commit AS others ON others.id = other.commit_id
+    WHERE others.company = opened.company AND other.document = receipt.document AND other.commit_id <> receipt.commit_id)
+"""
+SHARED_DOCUMENT = "SELECT proposal.id " + SENT + SHARED
 LANDED_TWICE = "SELECT min(proposal.id::text)::uuid " + SENT + " GROUP BY opened.company, receipt.document HAVING count(*) > 1"
 DIFFERING = "SELECT proposal.id " + SENT + " AND receipt.differences <> '[]'::jsonb ORDER BY proposal.id"
 REFUSALS = """
 FROM approvals_decision AS decision JOIN proposals_proposal AS proposal ON proposal.id = decision.proposal_id
 WHERE proposal.company = ANY(%(companies)s) AND decision.decided_at >= %(since)s AND decision.decided_at < %(until)s
-    AND decision.kind <> 'approve'
+    AND decision.kind <> 'approve' AND (%(proposal)s::uuid IS NULL OR proposal.id = %(proposal)s)
 """
 WITHOUT_REASON = "SELECT proposal.id " + REFUSALS + " AND (decision.reason_code = '' OR decision.comment = '') ORDER BY proposal.id"
 NIGHTS = """
@@ -71,6 +77,7 @@ ORDER BY 1, 2
 """
 BREAKS = """
 FROM reconciliation_break WHERE company = ANY(%(companies)s) AND opened_at >= %(since)s AND opened_at < %(until)s
+    AND (%(proposal)s::uuid IS NULL OR proposal_id = %(proposal)s)
 """
 UNCLEARED = "SELECT id " + BREAKS + " AND closed_at IS NULL AND owner_id IS NULL AND state = 'open' ORDER BY id"
 POLICIES = "FROM approvals_policy WHERE activated_at >= %(since)s AND activated_at < %(until)s"
@@ -113,7 +120,13 @@ class Context:
             "until": scope.until,
             "first": scope.first_day,
             "last": scope.last_day,
+            "proposal": scope.proposal,
         }
+
+    @property
+    def where(self) -> str:
+        """Return what is tested, as a sentence ends with it."""
+        return "of this proposal" if self.scope.proposal else "in this period"
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """Return the rows of one statement over the scope."""
@@ -149,7 +162,7 @@ def duties_kept_apart(context: Context) -> Outcome:
     count = sum(row.excluded + row.asked + row.twice for row in rows)
     tested = sum(row.decisions for row in rows)
     if not tested:
-        return Outcome(0, why_not="Nobody decided in this period.")
+        return Outcome(0, why_not="Nobody decided." if context.scope.proposal else "Nobody decided in this period.")
     return Outcome(tested, f"{tested:,} decisions of {len(rows):,} people; none by somebody excluded.", tuple(wrong[:LISTED_MAX]), count)
 
 
@@ -160,6 +173,8 @@ def sent_as_approved(context: Context) -> Outcome:
 
 def landed_once(context: Context) -> Outcome:
     """Test that no document of the ERP answers two commits, and that the ERP has none twice under one proposal."""
+    if context.scope.proposal:
+        return _over_sent(context, SHARED_DOCUMENT, "documents, each of one commit")
     outcome = _over_sent(context, LANDED_TWICE, "documents, each of one commit")
     twice = [side.reference for found in context.tied for side in found.only_erp if side.reference.startswith("prop_")]
     if not twice or outcome.why_not:
@@ -191,7 +206,7 @@ def refusals_have_reasons(context: Context) -> Outcome:
     """Test that each rejection and each request for changes carries a reason code and a sentence."""
     tested = int(context.rows("SELECT count(*) " + REFUSALS)[0][0])
     if not tested:
-        return Outcome(0, why_not="Nobody rejected or asked for changes in this period.")
+        return Outcome(0, why_not=f"No rejection and no request for changes {context.where}.")
     return _with_exceptions(tested, context.rows(WITHOUT_REASON), f"{tested:,} refusals, each with a reason and a sentence.")
 
 
@@ -208,7 +223,7 @@ def breaks_cleared(context: Context) -> Outcome:
     """Test that each break found in the period is closed or has somebody who works on it."""
     tested = int(context.rows("SELECT count(*) " + BREAKS)[0][0])
     if not tested:
-        return Outcome(0, why_not="Reconciliation opened no break in this period.")
+        return Outcome(0, why_not=f"Reconciliation opened no break {context.where}.")
     rows = context.rows(UNCLEARED)
     return Outcome(tested, f"{tested:,} breaks, each closed or owned.", _ids(rows, Prefix.BREAK), len(rows))
 
@@ -287,7 +302,7 @@ def log_beats(context: Context) -> Outcome:
 
 def _over_sent(context: Context, statement: str, what: str) -> Outcome:
     if not context.sent:
-        return Outcome(0, why_not="Nothing landed in this period.")
+        return Outcome(0, why_not=f"Nothing landed {context.where}.")
     return _with_exceptions(context.sent, context.rows(statement), f"{context.sent:,} {what}.")
 
 

@@ -83,6 +83,11 @@ CONTROLS = (
 )  # fmt: skip
 
 
+# What can be said of one write by itself; the other controls are about a period.
+ABOUT_ONE_WRITE = frozenset({"AC-1", "AC-2", "AC-3", "AC-4", "AC-5", "AC-7", "MO-2"})
+ABOUT_A_PERIOD = "Tested over a period; this is about one proposal."
+
+
 def control_rows(scope: Scope) -> list[ControlRow]:
     """Return each control with its result over the scope, in the order of the matrix."""
     context = Context(scope)
@@ -92,6 +97,8 @@ def control_rows(scope: Scope) -> list[ControlRow]:
 def _row(control: Control, context: Context) -> ControlRow:
     if control.test is None:
         return ControlRow(control, ControlResult.NOT_TESTED, 0, 0, (), control.untested)
+    if context.scope.proposal and control.code not in ABOUT_ONE_WRITE:
+        return ControlRow(control, ControlResult.NOT_TESTED, 0, 0, (), ABOUT_A_PERIOD)
     outcome = control.test(context)
     if outcome.why_not:
         return ControlRow(control, ControlResult.NOT_TESTED, outcome.tested, 0, (), outcome.why_not)

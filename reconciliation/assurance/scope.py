@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
 
 from kernel.canonical import digest
 from kernel.clock import wire_time
@@ -16,11 +17,12 @@ PURPOSE = "countersign.assurance.scope/1"
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Half-open: since ≤ instant < until; the companies sorted."""
+    """Half-open: since ≤ instant < until; the companies sorted. With `proposal`, tests of controls look at that one only."""
 
     since: datetime
     until: datetime
     companies: tuple[str, ...]
+    proposal: UUID | None = None
 
     @property
     def first_day(self) -> date:

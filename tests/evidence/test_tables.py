@@ -60,7 +60,9 @@ def test_the_bundle_of_a_proposal_holds_its_own_rows_only(evidence: Evidence) ->
     members = members_of(evidence.proposal)
     for path in ("proposals.csv", "erp/commits.csv", "erp/attempts.csv", "data_used.csv", "sod.csv"):
         assert {row["proposal"] for row in rows(members, path)} <= {evidence.large.public_id}
-    assert "changes.csv" not in members
+    rests_on = {evidence.gate.cast.agent.public_id, evidence.gate.cast.policy.public_id}
+    assert rests_on < {row["subject"] for row in rows(members, "changes.csv")}
+    assert {"policy:activated", "agent:registered"} <= {row["kind"] for row in rows(members, "changes.csv")}
     (commit,) = rows(members, "erp/commits.csv")
     assert commit["document"] == evidence.large.commit.receipt.document
     assert {item["reason"] for item in json.loads(members["sod.json"])["excluded"]} == {row["reason"] for row in rows(members, "sod.csv")}

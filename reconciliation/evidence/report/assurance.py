@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from approvals.flags.queries import InForce, thresholds_in_force
 from approvals.rules.catalogue import RULES
 from approvals.rules.engine import evaluate
 from audit.bundle_parts import Scope
+from commits.models import Receipt
 from kernel.canonical import canonical_bytes
-from kernel.ids import Prefix, encode
+from kernel.ids import Prefix, decode, encode
 from kernel.money import Money
 from proposals.models import Proposal
 from reconciliation.assurance.cases import cases
 from reconciliation.assurance.controls import control_rows
+from reconciliation.assurance.scope import DAYS
 from reconciliation.assurance.scope import Scope as Desk
 from reconciliation.assurance.tie_out import tie_out
 from reconciliation.evidence.report.parts import Rows
 
 HITS_MAX = 100_000
+ALL_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def tie_out_rows(scope: Scope) -> Sequence[Rows]:
@@ -56,7 +60,7 @@ def tie_out_rows(scope: Scope) -> Sequence[Rows]:
 
 def control_matrix(scope: Scope) -> Sequence[Rows]:
     """Return one row for each control with its result."""
-    desk = _desk(scope)
+    desk = _desk(scope) or _desk_of_proposal(scope)
     if desk is None:
         return ()
     found = control_rows(desk)
@@ -80,7 +84,7 @@ def control_matrix(scope: Scope) -> Sequence[Rows]:
 
 def journal_tests(scope: Scope) -> Sequence[Rows]:
     """Return one row for each rule with what it tested and struck, and one for each write that it struck."""
-    desk = _desk(scope)
+    desk = _desk(scope) or _desk_around_landing(scope)
     if desk is None:
         return ()
     tested: Counter[str] = Counter()
@@ -93,6 +97,8 @@ def journal_tests(scope: Scope) -> Sequence[Rows]:
     for company in desk.companies:
         settings = in_force.get(company, InForce.default())
         for item in cases(desk, company, settings):
+            if desk.proposal is not None and item.key != desk.proposal:
+                continue
             population += 1
             evaluation = evaluate(item.case, settings.thresholds)
             tested.update(evaluation.tested)
@@ -115,12 +121,11 @@ def journal_tests(scope: Scope) -> Sequence[Rows]:
         for rule in RULES
     ]
     summary = (
-        ("Writes that landed in the period", population),
+        ("Writes that landed" if desk.proposal else "Writes that landed in the period", population),
         ("Rules that struck something", sum(count > 0 for count in struck.values())),
     )
-    sentence = (
-        "Each write that landed in the period is held against the rules J1 to J17 with the thresholds in force. A hit is a reason to look."
-    )
+    what = f"This write and the {DAYS} days before it are" if desk.proposal else "Each write that landed in the period is"
+    sentence = f"{what} held against the rules J1 to J17 with the thresholds in force. A hit is a reason to look."
     columns = ("rule", "title", "version", "tested", "hits", "not_applicable", "not_tested")
     return (
         Rows(columns, lines, summary, sentence),
@@ -128,8 +133,23 @@ def journal_tests(scope: Scope) -> Sequence[Rows]:
     )
 
 
+def _desk_of_proposal(scope: Scope) -> Desk | None:
+    """Return the desk's scope of the bundle of one proposal: from its submission on, that proposal only."""
+    found = Proposal.objects.filter(pk=decode(Prefix.PROPOSAL, scope.proposal)).first()
+    return Desk(found.created_at, ALL_TIME, (found.company,), found.pk) if found else None
+
+
+def _desk_around_landing(scope: Scope) -> Desk | None:
+    """Return the desk's scope that ends with what landed of one proposal, so that rules can look back; None where nothing has landed."""
+    receipt = Receipt.objects.select_related("commit").filter(commit__proposal_id=decode(Prefix.PROPOSAL, scope.proposal)).first()
+    if receipt is None:
+        return None
+    commit, until = receipt.commit, receipt.recorded_at + timedelta(microseconds=1)
+    return Desk(until - timedelta(days=DAYS), until, (commit.company,), commit.proposal_id)
+
+
 def _desk(scope: Scope) -> Desk | None:
-    """Return the desk's scope; None for the bundle of a single proposal: these tests are about a period."""
+    """Return the desk's scope of a period; None for the bundle of a single proposal."""
     if scope.since is None or scope.until is None:
         return None
     companies = scope.companies

@@ -25,6 +25,7 @@ RowBuilder = Callable[[Scope], Sequence[Rows]]
 
 # Sections of the auditor's desk: their number and their title.
 FOREIGN = {4: "Population and completeness", 5: "Control matrix", 9: "Journal-entry tests"}
+UNTESTED = {9: "The rules are tested on what landed; nothing of this proposal has."}
 HEADINGS = {"coso": "COSO", "itgc": "ITGC", "gate_sum": "Gate sum", "erp_sum": "ERP sum", "erp": "ERP", "only_erp": "Only ERP"}
 WIDTH_MAX = 42
 ATTACHED_BYTES_MAX = 512 * 1024
@@ -115,7 +116,7 @@ def _foreign(scope: Scope, number: int, title: str, book: FigureBook) -> tuple[S
     found = BUILDERS[number](scope)
     if not found:
         section.status = NOT_TESTED
-        section.paragraphs.append("This is tested over a period; the bundle is about one proposal.")
+        section.paragraphs.append(UNTESTED.get(number, "There is nothing that it could be tested on."))
         return section, []
     tables: list[Table] = []
     for place, rows in enumerate(found):

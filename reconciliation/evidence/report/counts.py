@@ -102,12 +102,13 @@ def duties_and_access(members: Members, book: FigureBook) -> Section:
 
 
 def changes(scope: Scope, members: Members, book: FigureBook) -> Section:
-    """Return what was changed about rules and rights in the period."""
+    """Return what was changed about rules and rights in the period, or about those that one proposal rests on."""
     section = Section(8, "Changes to policies, agents, grants and connections")
     if scope.proposal:
-        section.status = NOT_TESTED
-        section.paragraphs.append("Changes are a matter of a period; this bundle is about one proposal.")
-        return section
+        section.paragraphs.append(
+            "Changes of what this proposal rests on, up to the checkpoint: the policy that routed it, its agent, grant and key, "
+            "and the roles and delegations of the people who decided."
+        )
     path = "changes.csv"
     book.add(section, "Changes", _count(members, path, lambda row: not row["code"]), source=path, how="rows without a code")
     book.add(section, "Refused attempts", _count(members, path, lambda row: bool(row["code"])), source=path, how="rows with a code")

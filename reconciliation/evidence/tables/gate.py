@@ -7,10 +7,11 @@ from uuid import UUID
 
 from django.db import connection
 
-from approvals.models import Exclusion
+from approvals.models import Decision, Exclusion
 from approvals.policies import EXCLUSION_LABELS
 from audit.bundle_parts import Column, Scope, Table
-from audit.selection import SelectedEvent, selected_events
+from audit.selection import SelectedEvent, events_about, selected_events
+from identity.models import Credential
 from kernel.canonical import canonical_bytes
 from kernel.ids import Prefix, decode, encode
 from kernel.money import Money
@@ -140,7 +141,8 @@ def _data_used(scope: Scope) -> Iterator[Sequence[str]]:
 
 def _changes(scope: Scope) -> Iterator[Sequence[str]]:
     kinds = ["policy:%", "agent:%", "grant:%", "credential:%", "issuer:%", "connector:%", "user:%", "delegation:%", "calendar:%"]
-    for piece in in_pieces(selected_events(scope, kinds)):
+    found = events_about(scope, kinds, subjects=_rests_on(scope.proposal)) if scope.proposal else selected_events(scope, kinds)
+    for piece in in_pieces(found):
         names = names_of(event.actor_id for event in piece if event.actor_kind == "human")
         for event in piece:
             yield texts(
@@ -157,6 +159,24 @@ def _changes(scope: Scope) -> Iterator[Sequence[str]]:
                 event.event_id,
                 event.sequence,
             )
+
+
+def _rests_on(proposal: str) -> list[str]:
+    """Return the ids of what one proposal rests on: its policy, agent, grant and key, who decided and by which delegation."""
+    found = Proposal.objects.select_related("route__policy", "agent").filter(pk=decode(Prefix.PROPOSAL, proposal)).first()
+    if found is None:
+        return []
+    route = getattr(found, "route", None)
+    ids = [found.agent.public_id]
+    if route is not None:
+        ids += [route.policy.public_id, encode(Prefix.GRANT, UUID(str(route.snapshot["grant"])))]
+    keys = Credential.objects.filter(agent=found.agent, thumbprint=found.credential_thumbprint).values_list("pk", flat=True)
+    ids += [encode(Prefix.CREDENTIAL, key) for key in keys]
+    for decision in Decision.objects.select_related("delegation").filter(proposal=found):
+        ids.append(str(decision.user_id))
+        if decision.delegation is not None:
+            ids += [decision.delegation.public_id, str(decision.acting_for_id)]
+    return ids
 
 
 def amount_text(minor: int, currency: str) -> str:
@@ -268,6 +288,5 @@ TABLES = (
             SEQUENCE,
         ),
         _changes,
-        is_for_proposals=False,
     ),
 )
