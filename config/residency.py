@@ -2,15 +2,17 @@
 
 A region is a word of the operator's own, such as `eu-central`. `COUNTERSIGN_REGION` says where the log is kept and is stamped on every
 event; `COUNTERSIGN_ALLOWED_REGIONS` which regions data may go to; `COUNTERSIGN_ENDPOINT_REGIONS` where hosts lie, for nobody can see it
-from their names: `erp.example.com=eu-central,.amazonaws.com=us-east`. Loopback is here. A host that nobody placed is refused.
+from their names: `erp.example.com=eu-central,.amazonaws.com=us-east`. Loopback is here. A host that nobody placed is refused. Endpoints
+that people enter later (webhooks, trusted issuers) are held to the same by the guard of outgoing connections (gateway/regions.py).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+from gateway.regions import region_of
 
 Endpoints = Iterable[tuple[str, str]]  # what it is for, and its URL or host
 
@@ -30,18 +32,6 @@ def endpoint_regions(text: str) -> dict[str, str]:
             raise SystemExit(f"COUNTERSIGN_ENDPOINT_REGIONS: {part!r} does not say host=region.")
         found[host.strip().lower()] = region.strip()
     return found
-
-
-def region_of(endpoint: str, places: Mapping[str, str], own: str) -> str:
-    """Return the region of a URL or host; the longest domain that was placed counts; empty when nobody placed it."""
-    host = (urlsplit(endpoint).hostname if "://" in endpoint else endpoint.strip("[]")) or ""
-    host = host.lower().rstrip(".")
-    if not host or host.startswith("/") or host == "localhost" or host.endswith(".localhost") or _is_loopback(host):
-        return own
-    if host in places:
-        return places[host]
-    domains = [domain for domain in places if domain.startswith(".") and host.endswith(domain)]
-    return places[max(domains, key=len)] if domains else ""
 
 
 def require_regions(endpoints: Endpoints, *, allowed: frozenset[str], places: Mapping[str, str], own: str) -> None:
@@ -72,10 +62,3 @@ def configured_endpoints(values: Mapping[str, object]) -> list[tuple[str, str]]:
     if isinstance(witnesses, list | tuple):
         found += [("a witness", str(witness.url)) for witness in witnesses]
     return [(purpose, endpoint) for purpose, endpoint in found if endpoint]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -30,6 +30,7 @@ from django.conf import settings
 
 from gateway.addresses import HOST_NAME, Address, AllowList, Place, literal_address, place_of
 from gateway.errors import OutboundFailed, OutboundRefused
+from gateway.regions import require_region
 from kernel.tracing import SpanKind, span, trace_headers
 
 CONNECT_ATTEMPTS_MAX = 4
@@ -109,8 +110,10 @@ class PrivateNetworkGuard:
     def addresses(self, host: str, port: int, *, is_plaintext: bool = False) -> Sequence[Address]:
         """Return the addresses a connection to the host may be opened to; raises OutboundRefused when any of them is forbidden.
 
-        One forbidden address among good ones is enough: which one is tried first is up to whoever runs the name server.
+        One forbidden address among good ones is enough: which one is tried first is up to whoever runs the name server. So is a host in
+        a region where data may not go.
         """
+        require_region(host)
         try:
             literal = literal_address(host)
         except ValueError as error:

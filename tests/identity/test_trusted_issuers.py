@@ -329,3 +329,11 @@ def test_the_pages_from_entering_to_revoking(client: Client, agent: Agent, alice
     found = agent.federated_credentials.get()
     assert client.post(f"/agents/{agent.public_id}/federated/{found.public_id}/revoke/").status_code == 303
     assert "registered a federated credential" in client.get(f"/agents/{agent.public_id}/history/").content.decode()
+
+
+def test_keys_come_from_an_allowed_region_only(bob: User, settings: Any) -> None:
+    settings.REGION, settings.ALLOWED_REGIONS, settings.ENDPOINT_REGIONS = "eu", frozenset({"eu"}), {".amazonaws.com": "us"}
+    with pytest.raises(OutboundRefused) as refusal:
+        enter(AWS, bob, keys_from=KeysFrom.JWKS_URI, keys_url="https://sts.amazonaws.com/keys")
+    assert refusal.value.data["setting"] == "COUNTERSIGN_ALLOWED_REGIONS"
+    assert not TrustedIssuer.objects.exists()

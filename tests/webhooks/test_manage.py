@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from audit.models import Event
+from gateway.addresses import AllowList
 from gateway.errors import OutboundRefused
+from gateway.network import Policy, PrivateNetworkGuard
 from identity import services as identity_services
 from identity.models import Agent
 from kernel.clock import now as clock_now
@@ -19,6 +22,7 @@ from proposals.webhooks import services
 from proposals.webhooks.errors import EndpointMissing
 from proposals.webhooks.models import WebhookEndpoint, WebhookMessage
 from proposals.webhooks.signing import unseal
+from tests.builders.commits import outcome_of
 from tests.builders.http import Listener
 from tests.builders.identity import actor
 from tests.builders.webhooks import announce_one, make_endpoint
@@ -146,3 +150,21 @@ def test_the_overlap_is_a_day(receiver: Listener, agent: Agent, alice: User, ins
     make_endpoint(agent, receiver.url(), clock_now())
     services.rotate_secret(agent_id=agent.pk, actor=actor(alice), now=instant)
     assert WebhookEndpoint.objects.get().previous_until == instant + timedelta(hours=24)
+
+
+def test_an_endpoint_lies_in_an_allowed_region_and_its_event_says_where(receiver: Listener, agent: Agent, settings: Any) -> None:
+    settings.REGION, settings.ALLOWED_REGIONS = "eu", frozenset({"eu"})
+    make_endpoint(agent, receiver.url("/in"), clock_now())
+    assert outcome_of(Event.objects.get(kind="webhook:endpoint_set"))["region"] == "eu"
+    settings.ENDPOINT_REGIONS = {".example.com": "us"}
+    for url in ("https://hooks.example.com/", "https://nobody-placed-it.test/"):
+        with pytest.raises(OutboundRefused) as refusal:
+            make_endpoint(agent, url, clock_now())
+        assert refusal.value.data["setting"] == "COUNTERSIGN_ALLOWED_REGIONS"
+    assert WebhookEndpoint.objects.get().url == receiver.url("/in")
+    # What was stored before is refused at each connection.
+    guard = PrivateNetworkGuard(Policy.PUBLIC, AllowList(), lambda *_: [ip_address("93.184.216.34")])
+    with pytest.raises(OutboundRefused):
+        guard.addresses("hooks.example.com", 443)
+    settings.ALLOWED_REGIONS = frozenset({"eu", "us"})
+    assert guard.addresses("hooks.example.com", 443)

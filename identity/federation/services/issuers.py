@@ -14,6 +14,7 @@ from django.db import transaction
 from audit.records import Subject
 from audit.services import record
 from gateway.network import Policy, PrivateNetworkGuard
+from gateway.regions import region_here
 from identity.errors import IssuerKnown, IssuerNeedsSecondPerson
 from identity.events import IdentityEvent
 from identity.federation.fetching import WELL_KNOWN
@@ -178,6 +179,7 @@ def _told(issuer: TrustedIssuer) -> dict[str, object]:
         "algorithms": issuer.algorithms,
         "keys_from": issuer.keys_from,
         "keys_url": issuer.keys_url,
+        **({"region": region_here(issuer.keys_url)} if issuer.keys_url else {}),
         "pinned": thumbprints(issuer.pinned_keys),
     }
 

@@ -12,6 +12,7 @@ from django.db import transaction
 import audit.services
 from gateway.errors import OutboundFailed
 from gateway.network import Policy, PrivateNetworkGuard, parse_url
+from gateway.regions import region_here
 from identity.events import IdentityEvent
 from identity.models import Agent
 from identity.services.guards import agent_subject, lock_managed_agent, records_refusal
@@ -59,7 +60,12 @@ def set_endpoint(*, agent_id: UUID, url: str, actor: Actor, now: datetime) -> Is
             actor=actor,
             subject=agent_subject(agent),
             now=now,
-            outcome={"status": "set", "url_digest": digest("countersign.webhook_url/1", address), "before_digest": before},
+            outcome={
+                "status": "set",
+                "url_digest": digest("countersign.webhook_url/1", address),
+                "before_digest": before,
+                "region": region_here(address),
+            },
             payload={"url": address, "before": endpoint.url if endpoint else ""},
         )
     issued.endpoint.url = address
