@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
-import shutil
-import subprocess
+import zipfile
 from pathlib import Path
 
 import aics_tlog
+import jq
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from audit.bundle import build_bundle
 from audit.inclusion import inclusion_receipt
 from audit.keys import log_origin, verifying_key
 from audit.models import Checkpoint
@@ -71,11 +73,20 @@ def test_the_events_of_a_receipt_are_what_aics_tlog_hashes() -> None:
         assert aics_tlog.verify_leaf_inclusion(stored, event["sequence"] - 1, 3, path, bytes(checkpoint.root))
 
 
-@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 def test_receipts_are_json_for_jq() -> None:
     proposal = proposal_id()
     recorded_many(2, subject=about(proposal))
     seal_and_sign()
-    program = ".events[] | .bytes | @base64d | fromjson | .subject.proposal"
-    answer = subprocess.run(["jq", "-r", program], input=inclusion_receipt(proposal), check=True, capture_output=True)
-    assert answer.stdout.decode().split() == [proposal, proposal]
+    program = jq.compile(".events[] | .bytes | @base64d | fromjson | .subject.proposal")
+    assert program.input_text(inclusion_receipt(proposal).decode()).all() == [proposal, proposal]
+
+
+def test_events_of_a_bundle_are_json_lines_for_jq() -> None:
+    proposal = proposal_id()
+    recorded_many(3, subject=about(proposal))
+    seal_and_sign()
+    with zipfile.ZipFile(io.BytesIO(build_bundle(proposal).archive)) as archive:
+        lines = archive.read("events.jsonl").decode()
+    assert lines.count("\n") == 3
+    read = jq.compile("[.sequence, (.bytes | @base64d | fromjson | .schema, .link.position)]").input_text(lines).all()
+    assert read == [[number, "countersign.audit.event/1", number] for number in (1, 2, 3)]
