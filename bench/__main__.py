@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,9 @@ PROPOSALS = int(os.environ.get("COUNTERSIGN_BENCH_PROPOSALS", "5000" if IS_FULL 
 SINGLE = 300
 IDLE = 20
 PROPOSAL_SIZES = [1_000, 10_000, 100_000, 1_000_000] if IS_FULL else [1_000, 20_000]
-EVENT_SIZES = [10_000, 100_000, 1_000_000] if IS_FULL else [10_000, 30_000]
+EVENT_SIZES = [
+    int(size) for size in os.environ.get("COUNTERSIGN_BENCH_EVENTS", "10000,100000,1000000" if IS_FULL else "10000,30000").split(",")
+]
 RECONCILED = 1_000_000 if IS_FULL else 20_000
 SECONDS = 5
 PARTS = ("doors", "postings", "commits", "end_to_end", "idle", "chain", "bundles", "pages", "peers", "reconciliation")
@@ -140,8 +143,12 @@ def _in_process(run: Run) -> None:
     """Measure what needs no process of the installation: the chain, the pages, the peers, reconciliation."""
     from bench import bundles, figures, log_growth, pages, peers, reconciliation
 
-    run.part("chain", "verification of the chain", lambda: figures.chain_verification() + log_growth.figures(EVENT_SIZES))
-    run.part("bundles", "bundles of everything recorded", lambda: bundles.figures(EVENT_SIZES))
+    run.part("chain", "verification of the chain", figures.chain_verification)
+    chains: list[Row] = []
+    made: dict[str, Row] = {}
+    for size in EVENT_SIZES:
+        run.part("chain", f"verification of {size:,} events", partial(log_growth.figures, size, chains))
+        run.part("bundles", f"a bundle of {size:,} events", partial(bundles.figures, size, made))
     run.part(
         "pages", f"pages, with up to {PROPOSAL_SIZES[-1]:,} proposals", lambda: pages.figures(os.environ["DATABASE_URL"], PROPOSAL_SIZES)
     )

@@ -23,32 +23,32 @@ COPY (SELECT s.sequence, s.entry, s.previous, e.event_id, e.leaf, e.bytes FROM a
 """
 
 
-def figures(sizes: list[int]) -> list[Row]:
-    """Return rate and memory of making and verifying at each size; events of no meaning are recorded, sealed and signed up to it."""
+def figures(size: int, smallest: dict[str, Row]) -> list[Row]:
+    """Return rate and memory of making and verifying at a size; events of no meaning are recorded, sealed and signed up to it.
+
+    `smallest` keeps the memory at the first size that was asked for, which the others stand beside.
+    """
     from audit.signer import sign_checkpoint
     from kernel.clock import now
 
-    rows: list[Row] = []
-    memory: dict[str, Row] = {}
-    for size in sizes:
-        grow_to(size)
-        sign_checkpoint(now=now())
-        with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory) / "period.zip"
-            made = _apart([sys.executable, "-m", "bench.bundles", str(path)])
-            verified = _verified_apart(path)
-        copied = _copied()
-        said = f"{made['events']:,} events made in {made['seconds']:.1f} s with {made['peak_mib']:.0f} MiB"
-        print(f"  {said}; COPY {copied:.1f} s", flush=True)
-        reference = Row.plain(f"copy_rate_of_{size}", made["events"] / copied, "events/s")
-        rows.append(reference)
-        for name, found in (("bundle", made), ("bundle_verify", verified)):
-            rows.append(Row.against(f"{name}_rate_of_{size}", made["events"] / found["seconds"], "events/s", reference))
-            peak = Row.plain(f"{name}_memory_of_{size}", found["peak_mib"], "MiB")
-            if name in memory:
-                peak = Row.growth(peak.name, peak.value, peak.unit, memory[name], at_most=1.5)
-            memory.setdefault(name, peak)
-            rows.append(peak)
+    grow_to(size)
+    sign_checkpoint(now=now())
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "period.zip"
+        made = _apart([sys.executable, "-m", "bench.bundles", str(path)])
+        verified = _verified_apart(path)
+    copied = _copied()
+    said = f"{made['events']:,} events made in {made['seconds']:.1f} s with {made['peak_mib']:.0f} MiB"
+    print(f"  {said}, verified with {verified['peak_mib']:.0f} MiB; COPY {copied:.1f} s", flush=True)
+    reference = Row.plain(f"copy_rate_of_{size}", made["events"] / copied, "events/s")
+    rows = [reference]
+    for name, found in (("bundle", made), ("bundle_verify", verified)):
+        rows.append(Row.against(f"{name}_rate_of_{size}", made["events"] / found["seconds"], "events/s", reference))
+        peak = Row.plain(f"{name}_memory_of_{size}", found["peak_mib"], "MiB")
+        if name in smallest:
+            peak = Row.growth(peak.name, peak.value, peak.unit, smallest[name], at_most=1.5)
+        smallest.setdefault(name, peak)
+        rows.append(peak)
     return rows
 
 
