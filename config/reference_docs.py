@@ -141,13 +141,11 @@ def _events() -> str:
 
 def _event_enums() -> Iterator[type[StrEnum]]:
     for app in APPS:
-        try:
-            module = importlib.import_module(f"{app}.events")
-        except ModuleNotFoundError:
-            continue
-        for item in vars(module).values():
-            if isinstance(item, type) and issubclass(item, StrEnum) and item is not StrEnum:
-                yield item
+        package = importlib.import_module(app)
+        for name in sorted(found.name for found in pkgutil.walk_packages(package.__path__, f"{app}.") if found.name.endswith(".events")):
+            for item in vars(importlib.import_module(name)).values():
+                if isinstance(item, type) and issubclass(item, StrEnum) and item is not StrEnum:
+                    yield item
 
 
 def _permissions() -> str:

@@ -57,6 +57,14 @@ class OutcomeDocument(Document):
     data: dict[str, Any]
 
 
+class SealedReceiptDocument(Document):
+    """Where an event stands in the sealed log: its place, and the digest of that place in hexadecimal."""
+
+    event: str
+    sequence: int
+    entry: str
+
+
 class ProposalDocument(Document):
     """A proposal as its agent sees it."""
 
@@ -80,6 +88,9 @@ class ProposalDocument(Document):
     reads: list[str]
     feedback: FeedbackDocument | None
     outcome: OutcomeDocument | None
+    approval_receipt: SealedReceiptDocument | None = Field(
+        description="Where its approval is sealed; from the step-up amount on, and of a compensating entry, it is final only with this"
+    )
 
 
 class ProposalPage(Document):

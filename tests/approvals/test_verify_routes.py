@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from approvals.evidence import members
+from approvals.finality import activated
 from approvals.models import Decision, Presentation, Route, RouteStep
 from approvals.queries import Problem, Verified, verify_route, verify_routes
 from identity.models import Agent
@@ -33,13 +34,16 @@ def forged(rows: Any, **values: Any) -> None:
 def test_an_approval_by_two_people_stands(cast: Cast) -> None:
     proposal = approved(an_order(cast, "30000.00"), cast.alice, cast.dora)
     digest = Route.objects.get(proposal=proposal).digest
-    assert verify_route(proposal, clock_now()) == Verified((cast.alice.pk, cast.dora.pk), is_automatic=False, route_digest=digest)
+    leans_on = (activated(cast.policy.public_id),)
+    people = (cast.alice.pk, cast.dora.pk)
+    assert verify_route(proposal, clock_now()) == Verified(people, is_automatic=False, route_digest=digest, leans_on=leans_on)
 
 
 def test_an_automatic_approval_stands(db: None, erp: PlainErp) -> None:
     cast = make_cast([a_row(5, up_to_minor=500_00, is_automatic=True, steps=())])
     proposal = an_order(cast, "1.00")
-    assert verify_route(proposal, clock_now()) == Verified((), is_automatic=True, route_digest=Route.objects.get(proposal=proposal).digest)
+    digest, leans_on = Route.objects.get(proposal=proposal).digest, (activated(cast.policy.public_id),)
+    assert verify_route(proposal, clock_now()) == Verified((), is_automatic=True, route_digest=digest, leans_on=leans_on)
 
 
 def test_what_is_not_approved_does_not_stand(cast: Cast) -> None:

@@ -95,7 +95,8 @@ def test_a_weighty_approval_is_sent_once_it_is_sealed_and_names_its_receipt(appr
     assert views_of([Proposal.objects.get(pk=proposal.pk)])[0]["approval_receipt"] == granted.as_dict()
     seal_all()
     findings = Findings()
-    check_finality(findings, detail := [])
+    detail: list[str] = []
+    check_finality(findings, detail)
     assert findings.holds
     assert detail == ["2 receipts"]
 

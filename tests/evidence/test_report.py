@@ -78,7 +78,7 @@ def test_one_proposals_controls_rules_and_changes_are_tested(evidence: Evidence)
     assert sum(int(row["tested"]) for row in rows(members, "report/section_09.csv")) > 5
     found = {(row["section"], row["figure"]): row["value"] for row in rows(members, "report/figures.csv")}
     assert found["9", "Writes that landed"] == "1"
-    assert int(found["8", "Changes"]) == len([row for row in rows(members, "changes.csv") if not row["code"]]) > 3
+    assert int(found["8", "Changes"]) == len([row for row in rows(members, "changes.csv") if not row["code"]]) >= 3
 
 
 def test_a_proposal_that_has_not_landed_says_what_could_not_be_tested(evidence: Evidence) -> None:
