@@ -183,12 +183,13 @@ _SOURCES = (
         "  WHERE entry.company_id = company.id AND entry.effective_on = wanted_on AND entry.kind = 'general' AND entry.reverses_id IS NULL"
         "   AND entry.total_minor = CASE WHEN wanted_total ~ '^[0-9]+$' AND length(wanted_total) < 19 THEN wanted_total::bigint END"
         "   AND NOT EXISTS (SELECT FROM ledger_journalentry AS reversal WHERE reversal.reverses_id = entry.id)"
-        "   AND EXISTS (SELECT FROM ledger_posting AS posting JOIN ledger_account AS account ON account.id = posting.account_id"
-        "    WHERE posting.entry_id = entry.id AND posting.debit_minor > 0 AND account.number = wanted_debited)"
-        "   AND EXISTS (SELECT FROM ledger_posting AS posting JOIN ledger_account AS account ON account.id = posting.account_id"
-        "    WHERE posting.entry_id = entry.id AND posting.credit_minor > 0 AND account.number = wanted_credited)"
-        "  LIMIT 20) AS same)"
-        " FROM {origin}",
+        "   AND EXISTS (SELECT FROM ledger_posting AS posting"
+        "    WHERE posting.entry_id = entry.id AND posting.debit_minor > 0 AND posting.account_id = debited.id)"
+        "   AND EXISTS (SELECT FROM ledger_posting AS posting"
+        "    WHERE posting.entry_id = entry.id AND posting.credit_minor > 0 AND posting.account_id = credited.id)"
+        "  LIMIT 20) AS same) FROM {origin}"
+        " JOIN ledger_account AS debited ON debited.company_id = company.id AND debited.number = wanted_debited"
+        " JOIN ledger_account AS credited ON credited.company_id = company.id AND credited.number = wanted_credited",
         {"entry_count": lambda row: str(row[0])},
     ),
     _Source(
