@@ -43,7 +43,7 @@ IS_FULL = os.environ.get("SIZE", "") == "full"
 PROPOSALS = int(os.environ.get("COUNTERSIGN_BENCH_PROPOSALS", "5000" if IS_FULL else "1000"))
 SINGLE = 300
 IDLE = 20
-PROPOSAL_SIZES = [1_000, 10_000, 100_000, 1_000_000] if IS_FULL else [1_000, 20_000]
+PROPOSAL_SIZES = [1_000, 1_000_000] if IS_FULL else [1_000, 20_000]
 EVENT_SIZES = [
     int(size) for size in os.environ.get("COUNTERSIGN_BENCH_EVENTS", "10000,100000,1000000" if IS_FULL else "10000,30000").split(",")
 ]

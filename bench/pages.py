@@ -1,10 +1,10 @@
-"""What people wait for: the inbox with many proposals beside the inbox with few, and how many queries the pages ask."""
+"""What people wait for: the pages of the day with many proposals beside the same with few, and how many statements each asks."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 
 APPROVER = "maria"
 LOOKS = 30
+PAGES = {
+    "inbox": "/inbox/",
+    "inbox_by_due": "/inbox/?order=due",
+    "inbox_by_amount": "/inbox/?order=-amount",
+    "inbox_of_group": "/inbox/?view=group",
+    "inbox_waiting": "/inbox/?view=waiting",
+    "inbox_done": "/inbox/?view=done",
+    "today": "/",
+}
 BATCH = 50
 # One in ten waits; the others were refused, so that the commit engine leaves them alone.
 COPY = """
@@ -29,13 +38,15 @@ SELECT {values} FROM proposals_proposal AS template, generate_series(%(first)s::
 WHERE template.id = %(template)s
 """
 KEY = "(lpad(to_hex(1700000000000 + copy.number), 12, '0') || '7000' || '8' || substr(md5(copy.number::text), 1, 15))::uuid"
+PAST = "template.created_at - make_interval(days => 1 + (copy.number %% 400)::int)"
 OWN = {
     "id": KEY,
     "idempotency_key": "'bench-copy-' || copy.number",
     "state": "CASE WHEN copy.number %% 10 = 0 THEN 'pending' ELSE 'rejected' END",
-    "decided_at": "CASE WHEN copy.number %% 10 = 0 THEN NULL ELSE template.created_at END",
+    # What waits came within a day and is due within six; the rest was decided over four hundred days.
+    "created_at": f"CASE WHEN copy.number %% 10 = 0 THEN template.created_at - interval '26 hours' ELSE {PAST} END",
+    "decided_at": f"CASE WHEN copy.number %% 10 = 0 THEN NULL ELSE {PAST} + interval '1 hour' END",
     "expires_at": "template.created_at + make_interval(secs => 86400 + copy.number %% 500000)",
-    "created_at": "template.created_at - interval '26 hours'",
     "amount_minor": "100 + copy.number %% 1000",
 }
 ROUTES = """
@@ -52,55 +63,47 @@ OWN_STEP = {
     "route_id": KEY,
     "state": "CASE WHEN copy.number %% 10 = 0 THEN template.state ELSE 'ended' END",
     "satisfied_at": "NULL",
+    "due_at": "template.due_at + make_interval(secs => copy.number %% 400000)",
 }
 
 
 def figures(url: str, sizes: list[int]) -> list[Row]:
-    """Return the pages' queries, and how inbox and proposing grow with the number of proposals."""
-    template = a_waiting_proposal()
-    return query_counts(template) + growth(url, template.pk, sizes)
-
-
-def query_counts(proposal: Proposal) -> list[Row]:
-    """Return how many queries the inbox and one proposal's page ask, both databases together."""
-    with approver() as client:
-        return [
-            Row.plain("inbox_queries", _queries(client, "/inbox/"), "queries"),
-            Row.plain("proposal_page_queries", _queries(client, f"/proposals/{proposal.public_id}/"), "queries"),
-        ]
-
-
-def growth(url: str, template: uuid.UUID, sizes: list[int]) -> list[Row]:
-    """Return the 95th percentiles of inbox and proposal page, and the cost of one more proposal, a tenth of so many pending.
-
-    Each size stands beside the smallest; all are the same agent's of the last 30 days, so its rolling sums run over all of them.
-    """
+    """Return how the pages and proposing grow with the number of proposals, a tenth of them pending; each size beside the smallest."""
     from kernel.ids import Prefix, encode
 
+    template = a_waiting_proposal().pk
+    pages = PAGES | {"proposal_page": f"/proposals/{encode(Prefix.PROPOSAL, template)}/"}
     rows: list[Row] = []
+    least: dict[str, Row] = {}
     copied = 0
     for size in sizes:
+        started = time.perf_counter()
         _copy(url, template, first=copied + 1, last=size)
+        print(f"  {size - copied:,} copies made in {time.perf_counter() - started:.0f} s", flush=True)
         copied = size
-        with approver() as client:
-            inbox = percentile([_wait(client, "/inbox/") for _ in range(LOOKS)], 95) * 1000
-            address = f"/proposals/{encode(Prefix.PROPOSAL, template)}/"
-            page = percentile([_wait(client, address) for _ in range(LOOKS)], 95) * 1000
-        one_more = _one_more()
-        print(f"  with {size:,} proposals: inbox {inbox:.0f} ms, proposal {page:.0f} ms, one more {one_more:.1f} ms", flush=True)
-        found = [
-            Row.plain(f"inbox_p95_of_{size}", inbox, "ms"),
-            Row.plain(f"propose_with_{size}", one_more, "ms each"),
-            Row.plain(f"proposal_page_p95_of_{size}", page, "ms"),
-        ]
-        if rows:
-            found = [
-                Row.growth(found[0].name, inbox, "ms", rows[0], at_most=1.5),
-                Row.growth(found[1].name, one_more, "ms each", rows[1]),
-                Row.growth(found[2].name, page, "ms", rows[2], at_most=1.5),
-            ]
-        rows += found
+        for name, (milliseconds, statements) in looks(pages).items():
+            print(f"  with {size:,} proposals: {name} {milliseconds:.0f} ms, {statements} statements", flush=True)
+            rows.append(_beside(least, name, f"{name}_p95_of_{size}", milliseconds, "ms", at_most=1.5))
+            rows.append(_beside(least, f"{name}_queries", f"{name}_queries_of_{size}", statements, "queries", at_most=1.0))
+        rows.append(_beside(least, "propose", f"propose_with_{size}", _one_more(), "ms each"))
     return rows
+
+
+def looks(pages: Mapping[str, str]) -> dict[str, tuple[float, int]]:
+    """Return, for each page, the 95th percentile of its milliseconds, and its statements, both databases together."""
+    with approver() as client:
+        return {
+            name: (percentile([_wait(client, path) for _ in range(LOOKS)], 95) * 1000, _queries(client, path))
+            for name, path in pages.items()
+        }
+
+
+def _beside(least: dict[str, Row], kind: str, name: str, value: float, unit: str, **limits: float) -> Row:
+    """Return the figure beside the one of the smallest size, which is the first of its kind."""
+    if kind in least:
+        return Row.growth(name, value, unit, least[kind], **limits)
+    least[kind] = Row.plain(name, value, unit)
+    return least[kind]
 
 
 def _one_more() -> float:

@@ -98,6 +98,16 @@ class Proposal(models.Model):
         indexes = [
             # Inbox and expiry look at what is open, oldest due first.
             models.Index(fields=["expires_at"], condition=Q(state=ProposalState.PENDING), name="proposals_pending_by_due"),
+            # The inbox ordered by amount.
+            models.Index(fields=["amount_minor"], condition=Q(state=ProposalState.PENDING), name="proposals_pending_by_amount"),
+            # The page of today: what was proposed on each day, what ended since yesterday, from the indexes alone.
+            models.Index(fields=["created_at"], include=["id", "company", "state"], name="proposals_by_day"),
+            models.Index(
+                fields=["decided_at"],
+                include=["company", "state"],
+                condition=~Q(state=ProposalState.APPROVED) & Q(decided_at__isnull=False),
+                name="proposals_ended",
+            ),
             # The commit engine asks what was approved lately.
             models.Index(fields=["decided_at"], condition=Q(state=ProposalState.APPROVED), name="proposals_approved"),
             # Rolling sums per agent and counterparty or cost centre.

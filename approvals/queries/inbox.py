@@ -28,8 +28,8 @@ from proposals.states import ProposalState
 
 PAGE_SIZE_MAX = 100
 ORDERS = {
-    "due": ("due_by", "pk"),
-    "-due": ("-due_by", "-pk"),
+    "due": ("route__steps__due_at", "pk"),
+    "-due": ("-route__steps__due_at", "-pk"),
     "amount": ("amount_minor", "pk"),
     "-amount": ("-amount_minor", "-pk"),
     "agent": ("agent__name", "expires_at", "pk"),
@@ -148,10 +148,15 @@ def inbox(user: User, view: str, filters: InboxFilters | None = None, *, now: da
     look = _look(user, now)
     chosen = next((known for known in View if known.value == view), View.MINE)
     found = _filtered(_of_view(look.person, chosen, now), wanted, now)
+    if chosen is View.WAITING and not wanted.is_narrowing:
+        found = _among_the_first(look.person, found)
     total = found[:COUNTED_MAX].count() if wanted.is_narrowing else look.count(chosen)
     pages = max(1, math.ceil(total / size))
     page = max(1, min(page, pages))
     usual = ("-my_decision_at", "-pk") if chosen is View.DONE else ("expires_at", "pk")
+    if wanted.order in {"due", "-due"}:
+        # The instants of open steps are an index: whatever waits has one open step, and it has known since it opened when it is due.
+        found = found.filter(route__steps__state=StepState.OPEN)
     ordered = _with_columns(found, user).order_by(*ORDERS.get(wanted.order, usual))
     rows = tuple(_row(item, now) for item in ordered[(page - 1) * size : page * size])
     return InboxPage(rows=rows, total=total, page=page, pages=pages)
@@ -183,9 +188,7 @@ class _Look:
             is_empty = view is View.DELEGATED and not self.person.held
             rows = _of_view(self.person, view, self.person.now)
             if view is View.WAITING:
-                # What is mine is most of what I am involved in: among the first thousand of that, not among all that waits.
-                involved = _pending(self.person, self.person.now).filter(self.person.involved()).order_by("expires_at")
-                rows = rows.filter(pk__in=involved.values("pk")[:COUNTED_MAX])
+                rows = _among_the_first(self.person, rows)
             self.counted[view] = 0 if is_empty else rows.order_by("expires_at")[:COUNTED_MAX].count()
         return self.counted[view]
 
@@ -212,6 +215,12 @@ def _of_view(person: Person, view: View, now: datetime) -> QuerySet[Proposal]:
     if view is View.GROUP:
         return pending.filter(person.asked())
     return pending.filter(person.involved()).exclude(person.mine())
+
+
+def _among_the_first(person: Person, waiting: QuerySet[Proposal]) -> QuerySet[Proposal]:
+    """Return what waits for others among the first thousand that the person is involved in: most of that is theirs, and not looked for."""
+    involved = _pending(person, person.now).filter(person.involved()).order_by("expires_at")
+    return waiting.filter(pk__in=involved.values("pk")[:COUNTED_MAX])
 
 
 def _pending(person: Person, now: datetime) -> QuerySet[Proposal]:
@@ -272,7 +281,6 @@ def _with_columns(found: QuerySet[Proposal], user: User) -> QuerySet[Proposal]:
             step_position=Subquery(open_steps.values("position")[:1]),
             step_group=Subquery(open_steps.values("group__title")[:1]),
             step_due_at=Subquery(open_steps.values("due_at")[:1]),
-            due_by=Coalesce(F("step_due_at"), F("expires_at")),
             step_min_approvals=Subquery(open_steps.values("min_approvals")[:1]),
             step_count=_counted(RouteStep.objects.filter(route=OuterRef("pk")), "route"),
             approval_count=_counted(approvals, "proposal"),

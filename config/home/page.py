@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.contrib.auth.models import User
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.db.models.functions import TruncDate
 from django.urls import reverse
 
@@ -98,9 +98,9 @@ def _changes(companies: Collection[str], now: datetime) -> list[Change]:
     """Return what became of proposals in the last 24 hours, by where they stand, the most frequent first."""
     since, url = now - DAY, reverse("approvals:proposals")
     settled = Outcome.objects.filter(proposal__company__in=companies, updated_at__gte=since, proposal__state=ProposalState.APPROVED)
-    ended = Proposal.objects.filter(company__in=companies, decided_at__gte=since).exclude(state=ProposalState.APPROVED)
+    ended = Proposal.objects.filter(~Q(state=ProposalState.APPROVED), company__in=companies, decided_at__gte=since)
     outcomes = settled.values_list("status").annotate(Count("pk"))
-    states = ended.values_list("state").annotate(Count("pk"))
+    states = ended.values_list("state").annotate(number=Count("*"))
     found = [Change(OUTCOME_TAGS[status], f"{number:,}", f"{url}?state=approved") for status, number in outcomes]
     found += [Change(PROPOSAL_TAGS[state], f"{number:,}", f"{url}?state={state}") for state, number in states]
     return sorted(found, key=lambda change: (-int(change.number.replace(",", "")), change.tag.word))

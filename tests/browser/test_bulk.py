@@ -128,7 +128,8 @@ def test_a_passkey_signs_the_set(
     signature = Signature.objects.get()
     assert (signature.origin, problems_of(signature)) == (live_server.url, [])
     for order in orders:
-        records: list[Any] = [parse_json(bytes(event.bytes)) for event in Event.objects.filter(proposal=order.public_id).order_by("position")]
+        events = Event.objects.filter(proposal=order.public_id).order_by("position")
+        records: list[Any] = [parse_json(bytes(event.bytes)) for event in events]
         bundle = Bundle(Members.of(dict(evidence.members(order.public_id))), (), Findings(), header={}, records=records)
         check_approval(bundle)
         assert bundle.findings.problems == []
