@@ -12,19 +12,27 @@ from proposals.models import Proposal, ReadReceipt
 
 
 class EvidenceOpening(models.Model):
-    """The first time one person opened one read receipt of one proposal; insert-only."""
+    """The first time one person opened one read receipt, or fetched one attachment, of one proposal; insert-only."""
 
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="+")
-    read = models.ForeignKey(ReadReceipt, on_delete=models.PROTECT, related_name="+")
+    read = models.ForeignKey(ReadReceipt, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    attachment = models.ForeignKey("approvals.Attachment", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     opened_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["proposal", "user", "read"], name="approvals_evidence_opened_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["proposal", "user", "read"], name="approvals_evidence_opened_once"),
+            models.UniqueConstraint(fields=["proposal", "user", "attachment"], name="approvals_attachment_opened_once"),
+            models.CheckConstraint(
+                condition=Q(read__isnull=False, attachment__isnull=True) | Q(read__isnull=True, attachment__isnull=False),
+                name="approvals_opened_one_thing",
+            ),
+        ]
 
     def __str__(self) -> str:
         """Return who opened what."""
-        return f"{self.user_id}: {self.read_id}"
+        return f"{self.user_id}: {self.read_id or self.attachment_id}"
 
 
 class Draw(models.Model):

@@ -26,9 +26,12 @@ def review_waiting(user: User, proposal_id: str) -> Review | None:
 
 
 def evidence_opened(user: User, proposal: Proposal) -> list[str]:
-    """Return the reads that the proposal cites and whose answers this person has opened, the first opened first; TypeIDs."""
+    """Return the reads whose answers this person has opened and the attachments they fetched, the first opened first; TypeIDs."""
     found = EvidenceOpening.objects.filter(proposal=proposal, user=user).order_by("opened_at", "pk")
-    return [encode(Prefix.READ, key) for key in found.values_list("read_id", flat=True)]
+    return [
+        encode(Prefix.ATTACHMENT, attachment) if read is None else encode(Prefix.READ, read)
+        for read, attachment in found.values_list("read_id", "attachment_id")
+    ]
 
 
 def reviews_badge(user: User, _now: datetime) -> int:

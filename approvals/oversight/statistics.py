@@ -21,7 +21,9 @@ DECISIONS = """
     SELECT d.user_id, d.kind, d.proposal_id, d.decided_at, p.amount_minor, p.currency,
            EXTRACT(EPOCH FROM d.decided_at - d.shown_at) AS seconds,
            EXISTS (SELECT 1 FROM approvals_bulkitem b WHERE b.decision_id = d.id) AS is_bulk,
-           EXISTS (SELECT 1 FROM proposals_citation c WHERE c.proposal_id = d.proposal_id) AS has_evidence,
+           EXISTS (SELECT 1 FROM proposals_citation c WHERE c.proposal_id = d.proposal_id)
+           OR EXISTS (SELECT 1 FROM approvals_attachment a
+                       WHERE a.proposal_id = d.proposal_id AND a.created_at <= d.decided_at) AS has_evidence,
            EXISTS (SELECT 1 FROM approvals_evidenceopening o
                     WHERE o.proposal_id = d.proposal_id AND o.user_id = d.user_id AND o.opened_at <= d.decided_at) AS has_opened
       FROM approvals_decision d JOIN proposals_proposal p ON p.id = d.proposal_id

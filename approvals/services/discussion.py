@@ -12,6 +12,7 @@ from approvals.errors import DiscussionClosed
 from approvals.events import DiscussionEvent
 from approvals.models import Attachment, Comment
 from approvals.models_decision import ATTACHMENT_SIZE_MAX
+from approvals.oversight.models import EvidenceOpening
 from approvals.services.forms import COMMENT_LENGTH_MAX, plain_words
 from approvals.uploads import media_type_of, plain_name
 from audit.records import Subject
@@ -98,12 +99,13 @@ def attach(*, user: User, proposal_id: str, name: str, content: bytes, actor: Ac
 
 
 def fetch(*, user: User, proposal_id: str, attachment_id: str, actor: Actor, now: datetime) -> Attachment:
-    """Return an attachment with its content and put on record who looked at it; raises NotVisible."""
+    """Return an attachment with its content and put on record who looked at it, as evidence opened; raises NotVisible."""
     proposal = get_proposal_for_person(user, proposal_id)
     found = Attachment.objects.filter(pk=decode(Prefix.ATTACHMENT, attachment_id), proposal=proposal).first()
     if found is None:
         raise NotVisible(detail=f"Proposal {proposal_id} has no attachment {attachment_id}.")
     with transaction.atomic():
+        EvidenceOpening.objects.get_or_create(proposal=proposal, attachment=found, user=user, defaults={"opened_at": now})
         record(
             kind=DiscussionEvent.FETCHED,
             actor=actor,

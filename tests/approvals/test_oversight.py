@@ -18,6 +18,7 @@ from approvals.oversight.pages import chart_of
 from approvals.oversight.queries import review_waiting
 from approvals.oversight.sampling import choose, is_drawn, population_digest
 from approvals.oversight.statistics import Band, Habits, agreement, bands, habits
+from approvals.services import discussion
 from audit.models import Event
 from kernel.canonical import parse_json
 from kernel.clock import now as clock_now
@@ -165,6 +166,27 @@ def test_the_data_that_was_opened_stands_in_the_decisions_event(cast: Cast) -> N
     assert Event.objects.filter(proposal=order.public_id, kind="read:opened").count() == 1
     (found,) = habits(since=clock_now() - timedelta(days=1), until=clock_now() + timedelta(days=1), companies=["DE01"])
     assert (found.with_evidence, found.evidence_opened) == (1, 1)
+
+
+def test_an_attachment_that_was_fetched_is_evidence_opened(cast: Cast) -> None:
+    order = an_order(cast)
+    where: dict[str, Any] = {"proposal_id": order.public_id, "now": clock_now()}
+    attached = discussion.attach(user=cast.bob, name="note.txt", content=b"As agreed.", actor=actor(cast.bob), **where)
+    day = {"since": clock_now() - timedelta(days=1), "until": clock_now() + timedelta(days=1)}
+    identifier = discussion.public_id(attached)
+    for _ in range(2):
+        discussion.fetch(user=cast.alice, attachment_id=identifier, actor=actor(cast.alice), **where)
+    decided_by(cast.alice, order)
+    record = parse_json(bytes(Event.objects.get(proposal=order.public_id, kind="approval:decided").bytes))
+    assert isinstance(record, dict)
+    assert record["human"]["evidence_opened"] == [identifier]
+    (found,) = habits(companies=["DE01"], **day)
+    assert (found.with_evidence, found.evidence_opened) == (1, 1)
+    EvidenceOpening.objects.all().delete()
+    (found,) = habits(companies=["DE01"], **day)
+    assert (found.with_evidence, found.evidence_opened) == (1, 0)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        EvidenceOpening.objects.create(proposal=order, user=cast.alice, opened_at=clock_now())
 
 
 def test_a_read_that_the_proposal_does_not_cite_is_not_there(cast: Cast) -> None:
