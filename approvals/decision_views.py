@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.http import content_disposition_header, url_has_allowed_host_and_scheme
+from django.utils.http import content_disposition_header, url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from approvals.forms import DecisionForm
@@ -14,7 +14,7 @@ from approvals.renderers import UnknownRenderer
 from approvals.renderers import render as render_page
 from approvals.services import discussion
 from approvals.services.signing_decisions import begin_signature
-from approvals.stepup import way_of
+from approvals.stepup import ENROL_NEXT, must_sign_in_again, way_of
 from approvals.uploads import REQUEST_SIZE_MAX, download_name, is_too_long
 from identity.actors import actor_of
 from identity.console import lead_back, person_of
@@ -52,7 +52,14 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     wanted = request.GET.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure())
     back = wanted if is_ours else reverse("approvals:inbox")
-    context = {"back": back, "is_enrolled": way_of(request) != "approvals:second_factor"}
+    request.session[ENROL_NEXT] = back
+    context = {
+        "back": back,
+        "is_enrolled": way_of(request) != "approvals:second_factor",
+        "has_password": person_of(request).has_usable_password(),
+        "must_sign_in_again": must_sign_in_again(request),
+        "here": f"{request.path}?{urlencode({'next': back})}",
+    }
     return render(request, "approvals/second_factor.html", context)
 
 

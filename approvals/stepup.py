@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import urlencode
 
+from allauth.account import app_settings
 from allauth.account.authentication import get_authentication_records
-from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
+from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY, get_reauthentication_flows
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
@@ -22,6 +23,17 @@ from audit.records import Subject
 from identity.actors import actor_of
 from identity.console import person_of
 from kernel.clock import now as clock_now
+
+# Where the page about second factors was to lead back to, for whoever has to sign in again on the way.
+ENROL_NEXT = "second_factor_next"
+
+
+def must_sign_in_again(request: HttpRequest) -> bool:
+    """Return whether this person has neither password nor second factor to prove anew who they are, and signed in too long ago to enrol."""
+    if not request.user.is_authenticated or get_reauthentication_flows(request.user):
+        return False
+    signed_in = max((float(record.get("at", 0)) for record in get_authentication_records(request, request.user)), default=0.0)
+    return bool(clock_now().timestamp() - signed_in >= app_settings.REAUTHENTICATION_TIMEOUT)
 
 
 def factors_of(request: HttpRequest) -> list[Mapping[str, object]]:

@@ -124,6 +124,7 @@ MIDDLEWARE = [
     "simple_history.middleware.HistoryRequestMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "config.middleware.DomainErrorMiddleware",
+    "config.enrolment.FreshSignInMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"

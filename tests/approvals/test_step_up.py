@@ -8,6 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from allauth.account.internal.flows.login import (
+    _AUTHENTICATION_METHODS_USER_SESSION_KEY,
+    AUTHENTICATION_METHODS_SESSION_KEY,
+)
 from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
@@ -16,6 +20,7 @@ from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.db import IntegrityError, transaction
 from django.test import Client
+from django.urls import reverse
 
 from approvals.errors import StepUpRequired
 from approvals.factors import strong_factor
@@ -249,6 +254,54 @@ def test_without_a_second_factor_a_plain_page_says_how_to_get_one(strict: Cast, 
     again = door.get(f"/proposals/{proposal.public_id}/")
     assert b"Seen with the buyer." in again.content
     assert b"You have none yet" in again.content
+
+
+def signed_in_by_sso(client: Client, user: User, at: datetime) -> None:
+    """The session holds what allauth records when an identity provider vouches for somebody."""
+    session = client.session
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "socialaccount", "provider": "openid_connect", "at": at.timestamp()}]
+    session[_AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(user.pk)
+    session.save()
+
+
+def test_somebody_without_a_password_enrols_and_decides(strict: Cast, door: Client) -> None:
+    strict.alice.set_unusable_password()
+    strict.alice.save()
+    door.force_login(strict.alice, backend="django.contrib.auth.backends.ModelBackend")
+    proposal = an_order(strict)
+    signed_in_by_sso(door, strict.alice, clock_now() - timedelta(hours=2))
+    there = press(door, proposal, reason_code="other", comment="Seen with the buyer.")["Location"]
+    page = door.get(there)
+    # An open session alone enrols nothing, whichever way.
+    assert b"Sign in again first" in page.content
+    assert b"/accounts/2fa/webauthn/add/" not in page.content
+    for name in ("mfa_add_webauthn", "mfa_activate_totp"):
+        for answer in (door.get(reverse(name)), door.post(reverse(name), {"code": "000000"})):
+            assert (answer.status_code, answer["Location"]) == (302, there)
+    assert not Authenticator.objects.exists()
+    # Signing out and in again leads back, and what was typed still waits.
+    out = door.post("/accounts/logout/", {"next": there})
+    assert out["Location"] == there
+    assert door.get(there)["Location"].startswith("/accounts/login/?next=/second-factor/")
+    door.force_login(strict.alice, backend="django.contrib.auth.backends.ModelBackend")
+    signed_in_by_sso(door, strict.alice, clock_now())
+    page = door.get(there)
+    assert b"/accounts/2fa/webauthn/add/" in page.content
+    assert b"your password first" not in page.content
+    secret = door.get(reverse("mfa_activate_totp")).context["form"].secret
+    enrolled = door.post(reverse("mfa_activate_totp"), {"code": format_hotp_value(hotp_value(secret, int(time.time()) // 30))})
+    assert enrolled["Location"] == reverse("mfa_view_recovery_codes")
+    assert not Decision.objects.exists()
+    page = door.get(f"/proposals/{proposal.public_id}/")
+    assert b"Seen with the buyer." in page.content
+    assert b"a code of your authenticator app" in page.content
+    assert press(door, proposal)["Location"].startswith("/accounts/2fa/reauthenticate/")
+    session = door.session
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [*session[AUTHENTICATION_METHODS_SESSION_KEY], used("totp", clock_now())]
+    session.save()
+    assert press(door, proposal, reason_code="other", comment="Seen with the buyer.")["Location"] == f"/proposals/{proposal.public_id}/"
+    decision = Decision.objects.get()
+    assert (decision.second_factor or {})["type"] == "totp"
 
 
 def test_the_way_back_never_leads_elsewhere(door: Client) -> None:
