@@ -220,6 +220,8 @@ def test_the_database_wants_a_reason_over_a_warning(cast: Cast, erp: PlainErp) -
 def door(strict: Cast) -> Iterator[Client]:
     """Return alice's browser, signed in with a password."""
     caches["default"].clear()
+    strict.alice.set_password("correct horse battery staple")
+    strict.alice.save()
     client = Client()
     client.force_login(strict.alice, backend="django.contrib.auth.backends.ModelBackend")
     yield client
