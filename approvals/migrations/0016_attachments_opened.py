@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("approvals", "0011_decision_strength")]
+    dependencies = [("approvals", "0015_vendor_class")]
 
     operations = [
         migrations.AddField(
