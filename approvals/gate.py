@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import connection
-
 from approvals.calendars.queries import Due
 from approvals.events import ApprovalEvent, GateEvent
 from approvals.finality import is_weighty
@@ -24,6 +22,8 @@ from audit.records import NewEvent
 from kernel.actors import Actor
 from kernel.canonical import canonical_bytes, digest_of_bytes
 from kernel.queue import wake
+from kernel.rows import insert_rows
+from kernel.together import Together, send_gathered, write
 from proposals.gate import Draft, Plan
 from proposals.models import Proposal
 from proposals.services import Resolution, resolve_many
@@ -52,6 +52,11 @@ class PolicyRouting:
         """Begin with nothing looked up."""
         self._planner = Planner(drafts)
         self._flagger = Flagger(drafts)
+
+    def ask(self, together: Together) -> None:
+        """Ask with others what planning will look up anyway; whatever is not asked here is looked up when it is needed."""
+        self._planner.ask(together)
+        self._flagger.ask(together)
 
     def plan(self, draft: Draft) -> Plan:
         """Return the row and the people for the draft, writing nothing.
@@ -115,9 +120,12 @@ def _flagged(plan: Plan) -> Flagged:
 def _store(found: Sequence[tuple[Proposal, PlannedRoute]], now: datetime) -> list[Route]:
     """Insert the routes and what belongs to them, in order; three statements at most."""
     routes = [_route(proposal, planned, now) for proposal, planned in found]
-    Route.objects.bulk_create(routes)
+    insert_rows(routes)
     due = Due({proposal.company for proposal, planned in found if planned.steps})
     asked = [(step, route) for (_, planned), route in zip(found, routes, strict=True) for step in planned.steps]
+    if asked:
+        # What guards the steps looks at the proposal and its route.
+        send_gathered()
     rows = RouteStep.objects.bulk_create(
         RouteStep(
             route=route,
@@ -142,8 +150,7 @@ def _store(found: Sequence[tuple[Proposal, PlannedRoute]], now: datetime) -> lis
         (route.pk, item.user_id, item.reason) for (_, planned), route in zip(found, routes, strict=True) for item in planned.excluded
     ]
     if kept_out:
-        with connection.cursor() as cursor:
-            cursor.execute(INSERT_EXCLUSIONS, [list(column) for column in zip(*kept_out, strict=True)])
+        write(INSERT_EXCLUSIONS.strip(), [list(column) for column in zip(*kept_out, strict=True)])
     return routes
 
 

@@ -20,8 +20,23 @@ from approvals.queries.authority import Excluded, exclusions_for
 from approvals.routing import Match, Question, StepNeed, band_text, first_match, reason_text
 from approvals.states import PolicyState
 from identity.models import Grant
+from identity.queries import ask_for_issuers, issuers_in
 from kernel.money import Money
+from kernel.together import Reply, Together
 from proposals.gate import Draft, Unroutable
+
+ACTIVE = "SELECT id, digest FROM approvals_policy WHERE state = %s"
+POLICIES_KEPT = 4
+# Policies that this process has met active, by key and digest, with their rows. Which of them is active is asked every time.
+_policies: dict[tuple[UUID, str], Policy] = {}
+
+
+def _keep(policy: Policy) -> None:
+    if not policy.digest:
+        return
+    _policies[policy.pk, policy.digest] = policy
+    for oldest in list(_policies)[:-POLICIES_KEPT]:
+        _policies.pop(oldest, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +60,28 @@ class Planner:
 
     def __init__(self, drafts: Sequence[Draft]) -> None:
         """Begin with nothing looked up."""
+        self._drafts = drafts
         self._policy: Policy | None = None
+        self._issuers: dict[tuple[UUID, str], Reply] = {}
         self._rates = Rates()
         self._sums = RollingSums(drafts, self._rates)
         self._asking: Asking | None = None
         self._excluded: dict[tuple[int | None, UUID, str, UUID | None, int], list[Excluded]] = {}
+
+    def ask(self, together: Together) -> None:
+        """Ask with others for the active policy, the sums that the rows of the last one compare, currencies, who issued the credentials."""
+        together.ask(ACTIVE, [PolicyState.ACTIVE], then=self._recognise)
+        self._rates.ask(together)
+        latest = next(reversed(_policies.values()), None)
+        if latest is not None:
+            measures = ((row.tool, row.rolling_days, row.rolling_by) for row in latest.rows.all() if row.rolling_days)
+            self._sums.ask(together, dict.fromkeys(measures))
+        for key in {(draft.agent.pk, draft.credential_thumbprint) for draft in self._drafts}:
+            self._issuers[key] = ask_for_issuers(together, *key)
+
+    def _recognise(self, asked: Reply) -> None:
+        """The active policy is taken from memory where this process has met it: its rows and its text never change again."""
+        self._policy = _policies.get(asked.rows[0]) if asked.rows else None
 
     def plan(self, draft: Draft, flags: frozenset[str] = frozenset()) -> PlannedRoute:
         """Return the draft's route; `flags` are the codes of the rules that struck.
@@ -78,6 +110,8 @@ class Planner:
         """Return the policy that routes now, with its rows; raises Unroutable when there is none."""
         if self._policy is None:
             self._policy = Policy.objects.filter(state=PolicyState.ACTIVE).defer("text_bytes").prefetch_related("rows").first()
+            if self._policy is not None:
+                _keep(self._policy)
         if self._policy is None:
             raise Unroutable(detail="No policy is active, so nothing can be routed; a controller has to activate one.")
         return self._policy
@@ -119,6 +153,7 @@ class Planner:
                 credential_thumbprint=draft.credential_thumbprint,
                 authors=authors_of(policy, row),
                 superseded_id=superseded_id,
+                issuers=issuers_in(asked) if (asked := self._issuers.get((draft.agent.pk, draft.credential_thumbprint))) else None,
             )
         return self._excluded[key]
 

@@ -27,6 +27,7 @@ from kernel.canonical import canonical_bytes
 from kernel.context import Origin, current_origin
 from kernel.errors import DomainError, NotCanonical
 from kernel.ids import Prefix, encode, new_id
+from kernel.together import Reply, Together, send_gathered, write
 
 # Each subject of a batch holds one entry of PostgreSQL's lock table until the transaction ends.
 ENTRIES_MAX = 1_000
@@ -169,11 +170,14 @@ class _Draft:
 
 def _last_links(chains: set[str]) -> dict[str, tuple[int, bytes]]:
     """Lock the chains, then read their ends. Two statements, because a snapshot taken before the wait would be stale."""
+    # An event that was gathered and not sent yet may be the end of one of them.
+    send_gathered()
     keys = sorted(chain_lock_key(chain) for chain in chains)
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK_CHAINS, [keys])
-        cursor.execute(LAST_LINKS, [sorted(chains)])
-        return {chain: (position, bytes(leaf)) for chain, position, leaf in cursor.fetchall()}
+    together = Together()
+    together.ask(LOCK_CHAINS, [keys])
+    last = together.ask(LAST_LINKS.strip(), [sorted(chains)])
+    together.send()
+    return {chain: (position, bytes(leaf)) for chain, position, leaf in last.rows}
 
 
 def _drafts(entries: Sequence[NewEvent], *, links: dict[str, tuple[int, bytes]], origin: Origin) -> list[_Draft]:
@@ -228,10 +232,12 @@ EVENT_COLUMNS = (
 def _insert(drafts: Sequence[_Draft]) -> None:
     columns: list[list[object]] = [[getattr(draft.event, name) for draft in drafts] for name in EVENT_COLUMNS]
     columns += [[getattr(draft.beside, name, None) for draft in drafts] for name in ("content", "wrapped", "wrapping_key")]
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT_EVENTS, columns)
-        stored: dict[uuid.UUID, tuple[datetime, int]] = {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
-    for draft in drafts:
-        draft.event.recorded_at, draft.event.transaction = stored[draft.event.event_id]
-        draft.event._state.adding = False
-        draft.event._state.db = "default"
+
+    def complete(asked: Reply) -> None:
+        stored: dict[uuid.UUID, tuple[datetime, int]] = {row[0]: (row[1], row[2]) for row in asked.rows}
+        for draft in drafts:
+            draft.event.recorded_at, draft.event.transaction = stored[draft.event.event_id]
+            draft.event._state.adding = False
+            draft.event._state.db = "default"
+
+    write(INSERT_EVENTS.strip(), columns, then=complete)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db import connection
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
@@ -17,8 +17,8 @@ from identity.errors import (
     TokenBindingMismatch,
     TokenInvalid,
 )
-from identity.federation.models import FederatedCredential, federated_key
-from identity.models import Agent, Credential, Grant, RevokedToken, TokenBinding, TokenShape
+from identity.federation.models import federated_key
+from identity.models import Agent, Grant, TokenBinding, TokenShape
 from identity.policies import agent_standing, check_bounds
 from identity.principals import AgentPrincipal, TokenDetail
 from identity.spent import spend_proof
@@ -28,9 +28,24 @@ from identity.tokens.challenges import BEARER, DPOP, challenge
 from identity.tokens.proofs import Proof, verify_proof
 from identity.tokens.resources import Resource, public_url
 from kernel.clock import now as clock_now
+from kernel.rows import columns_of, row_of, width_of
 from kernel.verdicts import Denied
 from kernel.waiting import held_since
 
+# Asked at every request of an agent. What the token was got with is good: the agent's key, or its federated credential with an active
+# issuer.
+GRANTS_OF_TOKEN = f"""
+SELECT EXISTS ({{live}}), EXISTS (SELECT FROM identity_revokedtoken WHERE token_id = %(token)s),
+    {columns_of(Grant, "own")}, {columns_of(Agent, "agent")}
+FROM identity_grant AS own JOIN identity_agent AS agent ON agent.id = own.agent_id
+WHERE own.id = ANY(%(grants)s) AND own.agent_id = %(agent)s
+"""  # noqa: S608  columns of models
+LIVE = "agent_id = own.agent_id AND revoked_at IS NULL AND not_after > %(now)s"
+GRANTS_BY_KEY = GRANTS_OF_TOKEN.format(live=f"SELECT FROM identity_credential WHERE {LIVE} AND thumbprint = %(reference)s")
+GRANTS_BY_FEDERATED = GRANTS_OF_TOKEN.format(
+    live="SELECT FROM identity_federatedcredential AS credential JOIN identity_trustedissuer AS issuer ON issuer.id = credential.issuer_id"
+    f" WHERE credential.{LIVE.replace(' AND ', ' AND credential.')} AND credential.id = %(reference)s AND issuer.state = %(active)s"
+)
 SCHEMES = {"bearer": BEARER, "dpop": DPOP}
 
 
@@ -154,23 +169,25 @@ def _principal(access: AccessToken, shown: Proof | None, *, body: bytes, now: da
 
 def _grants(access: AccessToken, now: datetime) -> dict[object, Grant]:
     """Return the grants the token names that are this agent's, with the agent, its key's and the token's standing: one query."""
-    live_key = _live_credential(access.credential_thumbprint, now)
-    revoked = RevokedToken.objects.filter(token_id=Value(access.token_id))
-    grants = (
-        Grant.objects.select_related("agent")
-        .annotate(has_live_key=Exists(live_key), is_token_revoked=Exists(revoked))
-        .filter(pk__in=access.grant_ids, agent_id=access.agent_id)
-    )
-    return {grant.pk: grant for grant in grants}
-
-
-def _live_credential(reference: str, now: datetime) -> QuerySet[Credential] | QuerySet[FederatedCredential]:
-    """Return what the token was got with, if it is still good: the agent's key, or its federated credential with an active issuer."""
-    live = Q(agent_id=OuterRef("agent_id"), revoked_at__isnull=True, not_after__gt=now)
-    federated = federated_key(reference)
-    if federated is None:
-        return Credential.objects.filter(live, thumbprint=reference)
-    return FederatedCredential.objects.filter(live, pk=federated, issuer__state=IssuerState.ACTIVE)
+    federated = federated_key(access.credential_thumbprint)
+    asked = {
+        "token": access.token_id,
+        "agent": access.agent_id,
+        "grants": list(access.grant_ids),
+        "reference": access.credential_thumbprint if federated is None else federated,
+        "active": IssuerState.ACTIVE,
+        "now": now,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(GRANTS_BY_KEY if federated is None else GRANTS_BY_FEDERATED, asked)
+        rows = cursor.fetchall()
+    found: dict[object, Grant] = {}
+    for has_live_key, is_token_revoked, *columns in rows:
+        grant = row_of(Grant, columns[: width_of(Grant)])
+        grant.agent = row_of(Agent, columns[width_of(Grant) :])
+        grant.has_live_key, grant.is_token_revoked = has_live_key, is_token_revoked  # type: ignore[attr-defined]  # told with it
+        found[grant.pk] = grant
+    return found
 
 
 def _require_terms(agent: Agent, access: AccessToken) -> None:

@@ -11,11 +11,12 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
-from identity.federation.models import FederatedCredential, federated_key
+from identity.federation.models import federated_key
 from identity.models import Agent, ApprovalGroupMember, Credential, Grant, Role, RoleAssignment
 from identity.states import GrantState
 from kernel.errors import NotVisible, PermissionRefused
 from kernel.ids import Prefix, decode
+from kernel.together import Reply, Together
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -219,11 +220,30 @@ def excluded_people(
     return list(dict.fromkeys(found))
 
 
-def credential_issuers(agent_id: UUID, reference: str) -> list[int]:
-    """Return who registered what the agent proved itself with; for a federated credential also who says whose tokens are trusted."""
+ISSUER_OF_KEY = "SELECT issued_by_id FROM identity_credential WHERE agent_id = %s AND thumbprint = %s"
+ISSUERS_OF_FEDERATED = """
+SELECT credential.issued_by_id, issuer.trusted_by_id, issuer.activated_by_id
+FROM identity_federatedcredential AS credential JOIN identity_trustedissuer AS issuer ON issuer.id = credential.issuer_id
+WHERE credential.agent_id = %s AND credential.id = %s
+"""
+
+
+def ask_for_issuers(together: Together, agent_id: UUID, reference: str) -> Reply:
+    """Ask who registered what the agent proved itself with; for a federated credential also who says whose tokens are trusted."""
     federated = federated_key(reference)
     if federated is None:
-        return list(Credential.objects.filter(agent_id=agent_id, thumbprint=reference).values_list("issued_by_id", flat=True))
-    rows = FederatedCredential.objects.filter(agent_id=agent_id, pk=federated)
-    people = rows.values_list("issued_by_id", "issuer__trusted_by_id", "issuer__activated_by_id")
-    return list(dict.fromkeys(person for row in people for person in row if person is not None))
+        return together.ask(ISSUER_OF_KEY, [agent_id, reference])
+    return together.ask(ISSUERS_OF_FEDERATED.strip(), [agent_id, federated])
+
+
+def issuers_in(asked: Reply) -> list[int]:
+    """Return the people in the answer to `ask_for_issuers`."""
+    return list(dict.fromkeys(person for row in asked.rows for person in row if person is not None))
+
+
+def credential_issuers(agent_id: UUID, reference: str) -> list[int]:
+    """Return who registered what the agent proved itself with, asked alone."""
+    together = Together()
+    asked = ask_for_issuers(together, agent_id, reference)
+    together.send()
+    return issuers_in(asked)

@@ -22,10 +22,12 @@ from django_q.models import OrmQ, Schedule
 from django_q.tasks import async_task
 
 from kernel.clock import now
+from kernel.together import write
 
 logger = logging.getLogger(__name__)
 
 PULSE_SECONDS = 2.0
+ENQUEUE = f"INSERT INTO {OrmQ._meta.db_table} (key, payload, lock) VALUES (%s, %s, %s)"  # noqa: S608  the table name is django-q2's own
 # With so many wake-ups waiting, there is no need for one more.
 BACKLOG = 20
 
@@ -80,6 +82,13 @@ class SkipLockedBroker(ORM):
     """
 
     pulsed_at = 0.0
+
+    def enqueue(self, task: str) -> str:
+        """Write the row of a wake-up, with what else the caller's transaction writes together; nobody needs its number."""
+        if Conf.ORM != "default":
+            return str(super().enqueue(task))
+        write(ENQUEUE, [self.list_key or Conf.CLUSTER_NAME, task, now()])
+        return ""
 
     def dequeue(self) -> list[tuple[int, str]] | None:
         """Claim up to `Conf.BULK` waiting rows, oldest first; sleep one poll interval when there are none."""

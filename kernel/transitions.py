@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import models
+from django.db import connection, models
 
 from kernel.errors import StateConflict
+from kernel.together import Reply, write
 
 Transitions = Mapping[str, frozenset[str]]
 
@@ -48,11 +49,24 @@ def advance_many(rows: Sequence[models.Model], to: str, *, transitions: Transiti
         name = group[0]._meta.verbose_name
         if to not in transitions.get(current, frozenset()):
             raise StateConflict(detail=f"{name} cannot go from {current} to {to}.", data={"state": current, "requested": to})
-        manager = type(group[0])._default_manager.using(group[0]._state.db)
-        changed = manager.filter(pk__in=[row.pk for row in group], state=current).update(state=to, **values)
-        if changed != len(group):
-            detail = f"{len(group)} of {name} were expected to be {current}, but only {changed} are."
-            raise StateConflict(detail=detail, data={"expected": current, "requested": to})
+        _move(group, current, to, values)
         for row in group:
             for field, value in {"state": to, **values}.items():
                 setattr(row, field, value)
+
+
+def _move(group: Sequence[models.Model], current: str, to: str, values: Mapping[str, Any]) -> None:
+    """Write the UPDATE of these rows, which must touch each of them."""
+    meta = group[0]._meta
+    moved = {"state": to, **values}
+    fields = [meta.get_field(name) for name in moved]
+    written = ", ".join(f'"{field.column}" = %s' for field in fields)
+    stored = [field.get_db_prep_save(value, connection) for field, value in zip(fields, moved.values(), strict=True)]
+    statement = f'UPDATE "{meta.db_table}" SET {written} WHERE "{meta.pk.column}" = ANY(%s) AND "state" = %s'  # noqa: S608  names only
+
+    def require_all(asked: Reply) -> None:
+        if asked.count != len(group):
+            detail = f"{len(group)} of {meta.verbose_name} were expected to be {current}, but only {asked.count} are."
+            raise StateConflict(detail=detail, data={"expected": current, "requested": to})
+
+    write(statement, [*stored, [row.pk for row in group], current], then=require_all)

@@ -39,7 +39,7 @@ def view_of(submission: Submission) -> Json:
     """Return the proposal that stands under the key; a new one costs no query."""
     if submission.is_replay:
         return views_of([submission.proposal])[0]
-    return proposal_view(submission.proposal, reads=submission.reads)
+    return proposal_view(submission.proposal, reads=submission.reads, is_new=True)
 
 
 def _granted(proposal: Proposal) -> Fact:

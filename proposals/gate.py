@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gateway.catalogue import Effect, WriteTool
     from gateway.preconditions import Precondition
     from identity.models import Agent, Grant
+    from kernel.together import Together
     from proposals.models import Proposal
 
 
@@ -84,6 +85,9 @@ class Plan:
 
 class Routing(Protocol):
     """The gate for the submissions of one transaction: what it looks up serves all of them."""
+
+    def ask(self, together: Together) -> None:
+        """Ask with others what planning will look up anyway, to be answered before the first draft is planned."""
 
     def plan(self, draft: Draft) -> Plan:
         """Return how the draft will be decided, writing nothing; raises Unroutable.

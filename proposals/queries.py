@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import QuerySet
 
 from gateway.catalogue import Effect
-from identity.models import Grant
+from identity.models import Agent, Grant
 from identity.policies import Usage
 from identity.queries import companies_of, lock_agent
 from kernel.errors import FieldError, InvalidIdentifier, NotVisible, ValidationFailed
 from kernel.ids import Prefix, decode, encode
+from kernel.rows import columns_of, row_of
+from kernel.together import Reply, Together
 from proposals.models import Citation, Proposal, ReadReceipt
 from proposals.states import ProposalState
 
@@ -101,10 +103,55 @@ def lock_grants_with_agent(agent_id: UUID, grant_ids: Iterable[UUID]) -> dict[UU
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a submission holds and sees: the keys that are locked for it, its grants with their locked agent, keys that stand already."""
+
+    keys: frozenset[str]
+    grants: Mapping[UUID, Grant]
+    standing: frozenset[str]
+
+
+HOLD = f"""
+WITH held AS MATERIALIZED (
+    SELECT key FROM unnest(%s::text[]) AS key WHERE pg_try_advisory_xact_lock(hashtextextended(%s || key, 0))
+)
+SELECT (SELECT array_agg(key) FROM held), {columns_of(Agent, "agent")}
+FROM identity_agent AS agent WHERE agent.id = %s AND EXISTS (SELECT FROM held) FOR NO KEY UPDATE OF agent
+""".strip()  # noqa: S608  columns of a model
+GRANTS = f"SELECT {columns_of(Grant, 'own')} FROM identity_grant AS own WHERE own.id = ANY(%s) AND own.agent_id = %s"  # noqa: S608  columns of a model
+STANDING = "SELECT idempotency_key FROM proposals_proposal WHERE agent_id = %s AND idempotency_key = ANY(%s)"
+
+
+def hold(agent_id: UUID, idempotency_keys: Sequence[str], grant_ids: Iterable[UUID]) -> Held:
+    """Take the locks of a submission in one message: `take_key_locks`, and where one was free `lock_grants_with_agent`.
+
+    What stands under the keys is asked once the agent is locked. Raises NotVisible.
+    """
+    wanted = set(grant_ids)
+    together = Together()
+    locked = together.ask(HOLD, [list(idempotency_keys), f"idempotency:{agent_id}:", agent_id])
+    grants = together.ask(GRANTS, [list(wanted), agent_id])
+    standing = together.ask(STANDING, [agent_id, list(idempotency_keys)])
+    together.send()
+    if not locked.rows:
+        # No key was free, or there is no such agent.
+        keys = take_key_locks(agent_id, idempotency_keys)
+        return Held(frozenset(keys), lock_grants_with_agent(agent_id, wanted) if keys else {}, frozenset(idempotency_keys))
+    held, *columns = locked.rows[0]
+    agent = row_of(Agent, columns)
+    found = {grant.pk: grant for row in grants.rows for grant in [row_of(Grant, row)]}
+    if found.keys() != wanted:
+        raise NotVisible(detail="The grant behind this token no longer exists.")
+    for grant in found.values():
+        grant.agent = agent
+    return Held(frozenset(held), found, frozenset(key for (key,) in standing.rows))
+
+
 def find_by_keys(agent_id: UUID, idempotency_keys: Sequence[str]) -> dict[str, Proposal]:
     """Return the agent's proposals under these keys, each with what its status derives from.
 
-    Asked twice in every submission and nearly always in vain, so that the question is one index look-up without the ORM.
+    Reply twice in every submission and nearly always in vain, so that the question is one index look-up without the ORM.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -120,14 +167,33 @@ def rolling_usage(agent_id: UUID, tool: str, now: datetime, *, currency: str = "
     The sums count what is pending or approved, in `currency` when given; the count takes every submission, so that
     withdrawing and proposing again does not evade it.
     """
-    counted = Q(state__in=COUNTED) & (Q(currency=currency) if currency else Q())
-    since_day, since_hour = now - timedelta(hours=24), now - timedelta(hours=1)
-    sums = Proposal.objects.filter(agent_id=agent_id, tool=tool, created_at__gt=now - timedelta(days=30)).aggregate(
-        day=Sum("amount_minor", filter=counted & Q(created_at__gt=since_day)),
-        thirty_days=Sum("amount_minor", filter=counted),
-        hour=Count("id", filter=Q(created_at__gt=since_hour)),
-    )
-    return Usage(day_minor=sums["day"] or 0, thirty_days_minor=sums["thirty_days"] or 0, hour_count=sums["hour"])
+    together = Together()
+    asked = ask_rolling_usage(together, agent_id, tool, now, currency=currency)
+    together.send()
+    return usage_in(asked)
+
+
+ROLLING_USAGE = """
+SELECT coalesce(sum(amount_minor) FILTER (WHERE is_counted AND created_at > %(day)s), 0)::bigint,
+    coalesce(sum(amount_minor) FILTER (WHERE is_counted), 0)::bigint, count(*) FILTER (WHERE created_at > %(hour)s)
+FROM (
+    SELECT amount_minor, created_at, state = ANY(%(counted)s) AND (%(currency)s = '' OR currency = %(currency)s) AS is_counted
+    FROM proposals_proposal WHERE agent_id = %(agent)s AND tool = %(tool)s AND created_at > %(month)s
+) AS submitted
+""".strip()
+
+
+def ask_rolling_usage(together: Together, agent_id: UUID, tool: str, now: datetime, *, currency: str) -> Reply:
+    """Ask what `rolling_usage` returns, with others."""
+    windows = {"hour": now - timedelta(hours=1), "day": now - timedelta(hours=24), "month": now - timedelta(days=30)}
+    counted = [str(state) for state in COUNTED]
+    return together.ask(ROLLING_USAGE, {"agent": agent_id, "tool": tool, "currency": currency, "counted": counted, **windows})
+
+
+def usage_in(asked: Reply) -> Usage:
+    """Return the answer to `ask_rolling_usage`."""
+    day, thirty_days, hour = asked.rows[0]
+    return Usage(day_minor=day, thirty_days_minor=thirty_days, hour_count=hour)
 
 
 def list_for_agent(

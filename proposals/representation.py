@@ -42,13 +42,19 @@ def is_final(proposal: Proposal, outcome: Outcome | None) -> bool:
 
 
 def proposal_view(
-    proposal: Proposal, *, reads: Sequence[UUID], superseded_by: UUID | None = None, approval_receipt: SealedReceipt | None = None
+    proposal: Proposal,
+    *,
+    reads: Sequence[UUID],
+    superseded_by: UUID | None = None,
+    approval_receipt: SealedReceipt | None = None,
+    is_new: bool = False,
 ) -> Json:
-    """Return the proposal; a pending one costs no query, since it has neither outcome nor feedback.
+    """Return the proposal; a pending one costs no query, since it has neither outcome nor feedback, nor does one that is new.
 
-    `approval_receipt` is where its approval stands in the sealed log; an approval that needs one is final only with it.
+    What is approved by itself and only logged has its outcome from the beginning, though. `approval_receipt` is where its approval
+    stands in the sealed log; an approval that needs one is final only with it.
     """
-    is_pending = proposal.state == ProposalState.PENDING
+    is_pending = proposal.state == ProposalState.PENDING or (is_new and not proposal.is_log_only)
     outcome: Outcome | None = None if is_pending else getattr(proposal, "outcome", None)
     feedback: Feedback | None = None if is_pending else getattr(proposal, "feedback", None)
     return {

@@ -8,11 +8,13 @@ from datetime import date, datetime
 
 from approvals.flags.models import Flag
 from approvals.flags.observing import MISSING, ORIGINAL_ON, USAGE
-from approvals.flags.queries import InForce, past_of, thresholds_in_force
+from approvals.flags.queries import AskedPast, AskedThresholds, InForce, past_of, thresholds_in_force
 from approvals.flags.reading import entry_of
 from approvals.models import Policy
-from approvals.rules import RULES, Case, Entry, Evaluation, Past, People, Reversal, Usage, evaluate
+from approvals.rules import RULES, Case, Entry, Evaluation, Past, People, Reversal, Thresholds, Usage, evaluate
 from kernel.ids import Prefix, encode
+from kernel.rows import insert_rows
+from kernel.together import Together
 from proposals.gate import Draft
 from proposals.models import Proposal
 from proposals.queries import COUNTED
@@ -53,6 +55,18 @@ class Flagger:
         self._in_force: Mapping[str, InForce] | None = None
         self._past: Past | None = None
         self._reversals: dict[tuple[str, str], tuple[str, ...]] | None = None
+        self._asked_thresholds: AskedThresholds | None = None
+        self._asked_past: AskedPast | None = None
+
+    def ask(self, together: Together) -> None:
+        """Ask with others for the thresholds and, as far back as the last time was enough, for what was proposed before."""
+        if not self._drafts:
+            return
+        self._asked_thresholds = AskedThresholds(together, (draft.company for draft in self._drafts))
+        first = self._drafts[0]
+        days, writes_up_to = _reach_of_last_time
+        entries = [_entry(draft) for draft in self._drafts]
+        self._asked_past = AskedPast(together, entries, agent_id=first.agent.pk, now=first.now, days=days, writes_up_to=writes_up_to)
 
     def of(self, draft: Draft, policy: Policy) -> Flagged:
         """Return what the rules say about the draft; the limits of the policy's rows are those one can stay just below."""
@@ -80,21 +94,26 @@ class Flagger:
 
     def _thresholds(self) -> Mapping[str, InForce]:
         if self._in_force is None:
-            self._in_force = thresholds_in_force(draft.company for draft in self._drafts)
+            asked = self._asked_thresholds
+            self._in_force = asked.found() if asked else thresholds_in_force(draft.company for draft in self._drafts)
         return self._in_force
 
     def _history(self) -> Past:
         if self._past is None:
             first = self._drafts[0]
-            found = [item.thresholds for item in self._thresholds().values()]
-            self._past = past_of(
-                [_entry(draft) for draft in self._drafts],
-                agent_id=first.agent.pk,
-                agent=first.agent.public_id,
-                now=first.now,
-                days=max(item.usage_days for item in found),
-                writes_up_to=max(item.first_use_after for item in found) + 1,
-            )
+            reach = _reach([item.thresholds for item in self._thresholds().values()])
+            if self._asked_past is not None and (self._asked_past.days, self._asked_past.writes_up_to) == reach:
+                self._past = self._asked_past.found(agent=first.agent.public_id)
+            else:
+                self._past = past_of(
+                    [_entry(draft) for draft in self._drafts],
+                    agent_id=first.agent.pk,
+                    agent=first.agent.public_id,
+                    now=first.now,
+                    days=reach[0],
+                    writes_up_to=reach[1],
+                )
+                _remember_reach(reach)
         return self._past
 
     def _reversal(self, draft: Draft, entry: Entry) -> Reversal | None:
@@ -118,6 +137,20 @@ class Flagger:
                 found = self._reversals.get((company, document), ())
                 self._reversals[company, document] = (*found, encode(Prefix.PROPOSAL, key))
         return self._reversals
+
+
+# How far back the rules looked the last time, in days and in writes: a guess of what to ask for before the thresholds are known. It is
+# held against the thresholds of the submission itself, and asked again when they are others.
+_reach_of_last_time: tuple[int, int] = (Thresholds().usage_days, Thresholds().first_use_after + 1)
+
+
+def _reach(found: Sequence[Thresholds]) -> tuple[int, int]:
+    return max(item.usage_days for item in found), max(item.first_use_after for item in found) + 1
+
+
+def _remember_reach(reach: tuple[int, int]) -> None:
+    global _reach_of_last_time  # noqa: PLW0603  one guess for the process
+    _reach_of_last_time = reach
 
 
 def _entry(draft: Draft) -> Entry:
@@ -164,9 +197,9 @@ def people_around(draft: Draft) -> People:
     return People(asked="" if draft.on_behalf_of is None else str(draft.on_behalf_of), involved=involved)
 
 
-def store_flags(found: Sequence[tuple[Proposal, Flagged]], now: datetime) -> list[Flag]:
-    """Insert a row for each rule that struck, in one statement; returns them."""
-    return Flag.objects.bulk_create(
+def store_flags(found: Sequence[tuple[Proposal, Flagged]], now: datetime) -> None:
+    """Insert a row for each rule that struck, in one statement."""
+    insert_rows(
         [
             Flag(
                 proposal=proposal,

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
-from django.db import connection
-
 from approvals.flags.models import Flag
 from approvals.rules import Entry, Past, Seen, Thresholds
 from approvals.rules.past import REMEMBERED_MAX, Here, place
 from approvals.rules.thresholds import WEEKDAYS
 from kernel.ids import Prefix, encode
+from kernel.together import Together
 from proposals.queries import COUNTED
 
 IN_FORCE = """
@@ -73,13 +72,25 @@ class InForce:
 
 def thresholds_in_force(companies: Iterable[str]) -> dict[str, InForce]:
     """Return what each company's writes are held against: its own set, else everybody's, else the defaults; and its calendar."""
-    with connection.cursor() as cursor:
-        cursor.execute(IN_FORCE, [sorted(set(companies))])
-        rows = cursor.fetchall()
-    return {
-        company: InForce(version, _with_calendar(Thresholds.from_dict(_object(values)), *calendar))
-        for company, version, values, *calendar in rows
-    }
+    together = Together()
+    asked = AskedThresholds(together, companies)
+    together.send()
+    return asked.found()
+
+
+class AskedThresholds:
+    """The question for the thresholds of some companies, asked with others."""
+
+    def __init__(self, together: Together, companies: Iterable[str]) -> None:
+        """Ask; the answer is there when the message was sent."""
+        self._asked = together.ask(IN_FORCE.strip(), [sorted(set(companies))])
+
+    def found(self) -> dict[str, InForce]:
+        """Return what each company's writes are held against."""
+        return {
+            company: InForce(version, _with_calendar(Thresholds.from_dict(_object(values)), *calendar))
+            for company, version, values, *calendar in self._asked.rows
+        }
 
 
 def _object(values: object) -> Mapping[str, str]:
@@ -114,11 +125,25 @@ def past_of(entries: Sequence[Entry], *, agent_id: UUID, agent: str, now: dateti
 
     `writes_up_to` is where counting the agent's own writes may stop.
     """
-    places: list[Here] = list(dict.fromkeys(place(entry) for entry in entries))
-    companies, tools, counterparties, currencies = ([item[index] for item in places] for index in range(4))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            EARLIER,
+    together = Together()
+    asked = AskedPast(together, entries, agent_id=agent_id, now=now, days=days, writes_up_to=writes_up_to)
+    together.send()
+    return asked.found(agent=agent)
+
+
+class AskedPast:
+    """The question of `past_of`, asked with others."""
+
+    def __init__(
+        self, together: Together, entries: Sequence[Entry], *, agent_id: UUID, now: datetime, days: int, writes_up_to: int
+    ) -> None:
+        """Ask; the answer is there when the message was sent."""
+        self.days, self.writes_up_to = days, writes_up_to
+        self._entries, self._agent_id = entries, agent_id
+        self._places: list[Here] = list(dict.fromkeys(place(entry) for entry in entries))
+        companies, tools, counterparties, currencies = ([item[index] for item in self._places] for index in range(4))
+        self._asked = together.ask(
+            EARLIER.strip(),
             {
                 "agent": agent_id,
                 "counted": [str(state) for state in COUNTED],
@@ -131,22 +156,25 @@ def past_of(entries: Sequence[Entry], *, agent_id: UUID, agent: str, now: dateti
                 "currencies": currencies,
             },
         )
-        rows = cursor.fetchall()
-    past = Past()
-    seen: dict[int, list[Seen]] = {}
-    counts: dict[int, tuple[int, int]] = {}
-    amounts = {entry.amount.minor for entry in entries}
-    for position, key, by, minor, created_at, writes, is_alike in rows:
-        here = counts.get(position, (0, 0))[1]
-        counts[position] = writes, here + (by == agent_id)
-        if key is not None and is_alike:
-            # An identifier is made only where a rule could name it: a batch meets thousands of rows.
-            name = encode(Prefix.PROPOSAL, key) if minor in amounts else ""
-            seen.setdefault(position, []).append(Seen(name, agent if by == agent_id else "", minor, created_at))
-    for position, where in enumerate(places, start=1):
-        writes, writes_here = counts.get(position, (0, 0))
-        past.start(where, seen.get(position, []), agent=agent, writes=writes, writes_here=writes_here)
-    return past
+
+    def found(self, *, agent: str) -> Past:
+        """Return what was proposed before; `agent` is the TypeID of the agent that asks."""
+        past = Past()
+        seen: dict[int, list[Seen]] = {}
+        counts: dict[int, tuple[int, int]] = {}
+        amounts = {entry.amount.minor for entry in self._entries}
+        for position, key, by, minor, created_at, writes, is_alike in self._asked.rows:
+            is_own = by == self._agent_id
+            here = counts.get(position, (0, 0))[1]
+            counts[position] = writes, here + is_own
+            if key is not None and is_alike:
+                # An identifier is made only where a rule could name it: a batch meets thousands of rows.
+                name = encode(Prefix.PROPOSAL, key) if minor in amounts else ""
+                seen.setdefault(position, []).append(Seen(name, agent if is_own else "", minor, created_at))
+        for position, where in enumerate(self._places, start=1):
+            writes, writes_here = counts.get(position, (0, 0))
+            past.start(where, seen.get(position, []), agent=agent, writes=writes, writes_here=writes_here)
+        return past
 
 
 def flags_of(proposal_ids: Iterable[UUID]) -> dict[UUID, list[Flag]]:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
-from approvals.matrix.models import CompanyCurrency, ExchangeRate
+from approvals.matrix.models import ExchangeRate
 from kernel.money import Money, exponent
+from kernel.together import Reply, Together
 from proposals.gate import Unroutable
 
 # A rate of last month says little about today: past this age the gate refuses instead of guessing.
 RATE_AGE_DAYS_MAX = 10
+CURRENCIES = "SELECT company, currency FROM approvals_companycurrency"
 
 
 class NoRate(Unroutable):
@@ -64,10 +66,20 @@ class Rates:
         self._companies: dict[str, str] | None = None
         self._rates: dict[tuple[str, str, date], ExchangeRate | None] = {}
 
+    def ask(self, together: Together) -> None:
+        """Ask for the companies' currencies with others."""
+        together.ask(CURRENCIES, then=self._keep)
+
+    def _keep(self, asked: Reply) -> None:
+        self._companies = dict(asked.rows)
+
     def currency_of(self, company: str, fallback: str) -> str:
         """Return the currency of the company's books; where nobody recorded it, the write's own currency counts."""
         if self._companies is None:
-            self._companies = dict(CompanyCurrency.objects.values_list("company", "currency"))
+            together = Together()
+            self.ask(together)
+            together.send()
+        assert self._companies is not None
         return self._companies.get(company, fallback)
 
     def in_base(self, company: str, amount: Money, on: date) -> Conversion:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from django.db.models import Sum
@@ -11,12 +11,18 @@ from django.db.models import Sum
 from approvals.matrix.rates import Rates
 from approvals.states import RollingKey
 from kernel.money import Money
+from kernel.together import Reply, Together
 from proposals.gate import Draft
 from proposals.models import Proposal
 from proposals.queries import COUNTED
 
 # Company and currency of some earlier writes, and their sum.
 Totals = dict[tuple[str, str], int]
+SUMS = {
+    str(by): f"SELECT {column}, company, currency, sum(amount_minor)::bigint FROM proposals_proposal"  # noqa: S608  one of two columns
+    f" WHERE agent_id = %s AND tool = %s AND created_at > %s AND state = ANY(%s) AND {column} = ANY(%s) GROUP BY 1, 2, 3"
+    for by, column in ((RollingKey.COUNTERPARTY, "counterparty"), (RollingKey.COST_CENTRE, "cost_centre"))
+}
 
 
 class RollingSums:
@@ -64,22 +70,42 @@ class RollingSums:
         tool = draft.tool.name
         key = (tool, by, days)
         if key not in self._found:
-            wanted = {value for other in self._drafts if other.tool.name == tool for value in _values(other, by)}
-            rows = Proposal.objects.filter(
-                agent_id=draft.agent.pk, tool=tool, created_at__gt=draft.now - timedelta(days=days), state__in=COUNTED
-            )
             found: dict[str, Totals] = defaultdict(dict)
             if by == RollingKey.ACCOUNT:
-                for account in wanted:
+                rows = Proposal.objects.filter(
+                    agent_id=draft.agent.pk, tool=tool, created_at__gt=draft.now - timedelta(days=days), state__in=COUNTED
+                )
+                for account in {value for other in self._drafts if other.tool.name == tool for value in _values(other, by)}:
                     touching = rows.filter(payload__lines__contains=[{"account": account}])
                     for company, currency, total in touching.values_list("company", "currency").annotate(total=Sum("amount_minor")):
                         found[account][company, currency] = total
+                self._found[key] = found
             else:
-                grouped = rows.filter(**{f"{by}__in": wanted}).values_list(by, "company", "currency").annotate(total=Sum("amount_minor"))
-                for value, company, currency, total in grouped:
-                    found[value][company, currency] = total
-            self._found[key] = found
+                together = Together()
+                self._ask(together, draft, days, by)
+                together.send()
         return self._found[key]
+
+    def ask(self, together: Together, measures: Iterable[tuple[str, int, str]]) -> None:
+        """Ask with others for the sums that rows with these tools, windows in days and keys will compare."""
+        by_tool = {draft.tool.name: draft for draft in self._drafts}
+        for tool, days, by in measures:
+            if tool in by_tool and by != RollingKey.ACCOUNT:
+                self._ask(together, by_tool[tool], days, by)
+
+    def _ask(self, together: Together, draft: Draft, days: int, by: str) -> None:
+        tool = draft.tool.name
+        wanted = {value for other in self._drafts if other.tool.name == tool for value in _values(other, by)}
+
+        def keep(asked: Reply) -> None:
+            found: dict[str, Totals] = defaultdict(dict)
+            for value, company, currency, total in asked.rows:
+                found[value][company, currency] = total
+            self._found[tool, by, days] = found
+
+        since = draft.now - timedelta(days=days)
+        counted = [str(state) for state in COUNTED]
+        together.ask(SUMS[by], [draft.agent.pk, tool, since, counted, sorted(wanted)], then=keep)
 
 
 def _values(draft: Draft, by: str) -> tuple[str, ...]:

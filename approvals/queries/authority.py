@@ -104,8 +104,11 @@ def exclusions_for(
     credential_thumbprint: str,
     authors: Iterable[int],
     superseded_id: uuid.UUID | None,
+    issuers: Sequence[int] | None = None,
 ) -> list[Excluded]:
     """Return everybody who may not decide, each with every reason, as the rows stand now.
+
+    `issuers` are those of the credential, where they were asked for already.
 
     Whoever asked for an earlier revision stays excluded: the revisions' own exclusions carry it from one to the next.
     """

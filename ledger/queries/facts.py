@@ -1,4 +1,4 @@
-"""The facts an approval leans on, observed again at commit: one statement per master table, however many facts are asked."""
+"""The facts an approval leans on, observed again at commit: one statement per master table, one message, however many facts are asked."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from kernel.clock import now as clock_now
+from kernel.together import Reply, Together
 from ledger.contracts import FactQuery
 from ledger.decimals import decimal_text, minor_text
 from ledger.queries.common import day_of, invalid
-from ledger.sql import arrays, fetch
+from ledger.sql import LEDGER, arrays
 
 # The answer about what does not exist.
 ABSENT = "absent"
@@ -45,22 +46,38 @@ def observe(queries: Sequence[FactQuery], *, now: datetime | None = None) -> lis
         if query.kind not in _SOURCE_OF:
             raise invalid("kind", f"{query.kind!r} is no fact", ", ".join(sorted(_SOURCE_OF)))
         by_source.setdefault(_SOURCE_OF[query.kind], set()).add(query)
+    together = Together(LEDGER)
+    asked = [_ask(together, _SOURCES[position], wanted) for position, wanted in sorted(by_source.items())]
+    together.send()
     answers: dict[FactQuery, str] = {}
-    for position, wanted in sorted(by_source.items()):
-        answers.update(_observed(_SOURCES[position], wanted, instant))
+    for item in asked:
+        answers.update(_answers(item, instant))
     return [answers.get(query, ABSENT) for query in queries]
 
 
-def _observed(source: _Source, wanted: set[FactQuery], now: datetime) -> dict[FactQuery, str]:
-    subjects = sorted({(query.company, *query.subject) for query in wanted})
+@dataclass(frozen=True, slots=True)
+class _AskedSource:
+    source: _Source
+    wanted: set[FactQuery]
+    subjects: list[tuple[str, ...]]
+    asked: Reply
+
+
+def _ask(together: Together, source: _Source, wanted: set[FactQuery]) -> _AskedSource:
+    subjects: list[tuple[str, ...]] = sorted({(query.company, *query.subject) for query in wanted})
     for subject in subjects:
         _check(source, subject[1:])
     types = ", ".join(["%s::text[]", *(f"%s::{kind}[]" for _, kind in source.parts)])
     names = ", ".join(["owner", *(f"wanted_{name}" for name, _ in source.parts), "position"])
     origin = f"unnest({types}) WITH ORDINALITY AS wanted ({names}) JOIN ledger_company AS company ON company.code = wanted.owner"
-    rows = fetch(source.statement.format(origin=origin), arrays(subjects, len(source.parts) + 1))
-    found = {subjects[position - 1]: tuple(values) for position, *values in rows}
-    return {query: source.answers[query.kind]((*found[key], now)) for query in wanted if (key := (query.company, *query.subject)) in found}
+    asked = together.ask(source.statement.format(origin=origin), arrays(subjects, len(source.parts) + 1))
+    return _AskedSource(source, wanted, subjects, asked)
+
+
+def _answers(item: _AskedSource, now: datetime) -> dict[FactQuery, str]:
+    found = {item.subjects[position - 1]: tuple(values) for position, *values in item.asked.rows}
+    answers = item.source.answers
+    return {query: answers[query.kind]((*found[key], now)) for query in item.wanted if (key := (query.company, *query.subject)) in found}
 
 
 def _check(source: _Source, subject: tuple[str, ...]) -> None:

@@ -11,6 +11,7 @@ from kernel.canonical import canonical_bytes, digest_of_bytes
 from kernel.clock import wire_time
 from kernel.context import current_origin
 from kernel.ids import Prefix, encode, new_id
+from kernel.rows import insert_rows
 from proposals.events import ProposalEvent
 from proposals.gate import Draft, Plan
 from proposals.models import Citation, Proposal
@@ -51,8 +52,8 @@ class Stored:
 def store(accepted: Sequence[Accepted]) -> list[Stored]:
     """Insert a pending proposal for each, with its citations, and return them in order; two statements."""
     stored = [Stored(_row(item), item.intent, item.plan, item.cited, item.draft.supersedes) for item in accepted]
-    Proposal.objects.bulk_create([item.proposal for item in stored])
-    Citation.objects.bulk_create(
+    insert_rows([item.proposal for item in stored])
+    insert_rows(
         [
             Citation(proposal=item.proposal, read_id=read.id, position=position)
             for item in stored

@@ -24,6 +24,7 @@ from kernel.canonical import digest
 from kernel.errors import DomainError, FieldError, ValidationFailed
 from kernel.ids import Prefix
 from kernel.queue import wake
+from kernel.together import Reply, Together, gathered
 from kernel.transitions import advance
 from kernel.verdicts import Denied
 from proposals import queries
@@ -168,30 +169,39 @@ def _take(principal: AgentPrincipal, intents: Mapping[int, Intent], *, now: date
 
     A refusal is raised where something was written before it, and when it concerns all of them.
     """
-    held = queries.take_key_locks(principal.agent_id, [intent.key for intent in intents.values()])
+    held = queries.hold(
+        principal.agent_id, [intent.key for intent in intents.values()], {intent.detail.grant_id for intent in intents.values()}
+    )
     answers: dict[int, Answer] = {
         index: IdempotencyInProgress(detail="Repeat this request in a moment: the first one with its key is still running.")
         for index, intent in intents.items()
-        if intent.key not in held
+        if intent.key not in held.keys
     }
     if len(answers) == len(intents):
         return answers
-    grants = queries.lock_grants_with_agent(principal.agent_id, {intent.detail.grant_id for intent in intents.values()})
     open_ones = {index: intent for index, intent in intents.items() if index not in answers}
-    answers |= _replays(principal, {index: (intent.key, intent.request_digest) for index, intent in open_ones.items()})
+    answers |= _replays(
+        principal, {index: (intent.key, intent.request_digest) for index, intent in open_ones.items() if intent.key in held.standing}
+    )
     open_ones = {index: intent for index, intent in open_ones.items() if index not in answers}
-    drafts, refused = _drafts(principal, open_ones, grants)
+    drafts, refused = _drafts(principal, open_ones, held.grants)
     answers |= refused
     routing = current_gate().routing([draft for draft, _ in drafts.values()])
-    accepted, refused = _accept(open_ones, drafts, routing)
+    usages = _Usages()
+    together = Together()
+    usages.ask(together, [open_ones[index] for index in drafts])
+    routing.ask(together)
+    together.send()
+    accepted, refused = _accept(open_ones, drafts, routing, usages)
     answers |= refused
     if any(intents[index].body.supersedes for index in refused):
         raise next(iter(refused.values()))
-    stored = store(list(accepted.values()))
-    events = proposed_events(stored) + routing.attach([(item.proposal, item.plan) for item in stored], now)
-    audit.services.record_many(events, new_chains={subject_of(item.proposal).chain for item in stored})
-    if stored:
-        wake("proposed", *[item.proposal.public_id for item in stored])
+    with gathered():
+        stored = store(list(accepted.values()))
+        events = proposed_events(stored) + routing.attach([(item.proposal, item.plan) for item in stored], now)
+        audit.services.record_many(events, new_chains={subject_of(item.proposal).chain for item in stored})
+        if stored:
+            wake("proposed", *[item.proposal.public_id for item in stored])
     for index, item in zip(accepted, stored, strict=True):
         answers[index] = Submission(item.proposal, is_replay=False, reads=[read.id for read in item.cited])
     return answers
@@ -224,11 +234,12 @@ def _drafts(
     return drafts, refused
 
 
-def _accept(intents: Mapping[int, Intent], drafts: _Drafts, routing: Routing) -> tuple[dict[int, Accepted], dict[int, DomainError]]:
+def _accept(
+    intents: Mapping[int, Intent], drafts: _Drafts, routing: Routing, usages: _Usages
+) -> tuple[dict[int, Accepted], dict[int, DomainError]]:
     """Return those that grant and gate let through, in order, each counted against the ceilings of the next; and the refusals."""
     accepted: dict[int, Accepted] = {}
     refused: dict[int, DomainError] = {}
-    usages = _Usages()
     for index, (draft, cited) in drafts.items():
         try:
             _check_grant(intents[index], draft.grant, usages)
@@ -245,15 +256,23 @@ class _Usages:
     """What one agent has used of its ceilings: what the rows say, asked once, and what was accepted since."""
 
     def __init__(self) -> None:
+        self._asked: dict[tuple[str, str], Reply] = {}
         self._rows: dict[tuple[str, str], Usage] = {}
         self._minor: Counter[tuple[str, str]] = Counter()
         self._submissions: Counter[str] = Counter()
+
+    def ask(self, together: Together, intents: Sequence[Intent]) -> None:
+        """Ask with others for what the rows say about these."""
+        for intent in intents:
+            key = intent.tool.name, intent.effect.amount.currency
+            if key not in self._asked:
+                self._asked[key] = queries.ask_rolling_usage(together, intent.principal.agent_id, key[0], intent.now, currency=key[1])
 
     def of(self, intent: Intent) -> Usage:
         """Return the usage before this one. Sums are per currency; the count takes every submission of the tool."""
         tool, currency = intent.tool.name, intent.effect.amount.currency
         if (tool, currency) not in self._rows:
-            self._rows[tool, currency] = queries.rolling_usage(intent.principal.agent_id, tool, intent.now, currency=currency)
+            self._rows[tool, currency] = queries.usage_in(self._asked[tool, currency])
         rows, minor = self._rows[tool, currency], self._minor[tool, currency]
         return Usage(rows.day_minor + minor, rows.thirty_days_minor + minor, rows.hour_count + self._submissions[tool])
 

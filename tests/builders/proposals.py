@@ -15,6 +15,7 @@ from gateway.port import Fact, Landed, Level, WriteOutcome, WriteRequest
 from identity.principals import AgentPrincipal
 from kernel.clock import now as clock_now
 from kernel.ids import new_id
+from kernel.together import Together
 from proposals.body import parse_proposal
 from proposals.gate import Draft, Plan, Unroutable, register_gate
 from proposals.models import Proposal
@@ -90,6 +91,9 @@ class PlainGate:
 
     def routing(self, drafts: Sequence[Draft]) -> PlainGate:
         return self
+
+    def ask(self, together: Together) -> None:
+        """Nothing is looked up."""
 
     def plan(self, draft: Draft) -> Plan:
         self.drafts.append(draft)

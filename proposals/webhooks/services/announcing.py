@@ -7,15 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from django.db import connection
+
 from kernel.canonical import canonical_bytes
 from kernel.clock import wire_time
 from kernel.context import current_origin
 from kernel.ids import Prefix, encode, new_id
 from kernel.queue import wake
-from proposals.webhooks.models import WebhookEndpoint, WebhookMessage
+from proposals.webhooks.models import WebhookMessage
 from proposals.webhooks.states import EndpointState
 
 WAKE = "webhook_due"
+# Asked at every move of a proposal and nearly always in vain, so without the ORM.
+LISTENING = "SELECT agent_id, id FROM proposals_webhookendpoint WHERE agent_id = ANY(%s) AND state = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,9 @@ def announce(entries: Sequence[Announcement], *, now: datetime) -> int:
     agents = {entry.agent_id for entry in entries}
     if not agents:
         return 0
-    found = WebhookEndpoint.objects.filter(agent_id__in=agents, state=EndpointState.ON).values_list("agent_id", "pk")
-    endpoints: dict[UUID, UUID] = dict(found)
+    with connection.cursor() as cursor:
+        cursor.execute(LISTENING, [list(agents), EndpointState.ON])
+        endpoints: dict[UUID, UUID] = dict(cursor.fetchall())
     messages = [
         new_message(
             endpoint_id=endpoints[entry.agent_id],
