@@ -16,11 +16,11 @@ from identity.permissions import Permission, companies_with, require_permission
 from kernel.canonical import parse_json
 from kernel.errors import InvalidIdentifier, NotVisible
 from kernel.ids import Prefix, decode, encode, encode_number
+from kernel.streaming import streamed
 from reconciliation.models import Break, Run
 from reconciliation.records import Finding, Intended, Line
 from reconciliation.states import BreakKind
 
-CHUNK_ROWS = 2000
 STATES = {state.value: state for state in CommitState}
 
 COMMITS = """
@@ -65,15 +65,9 @@ def lines(company: str, *, since: datetime | None = None, after: str = "") -> It
     With `since` those that are unsettled or were settled since then; with `after` those behind that reference.
     """
     values = {"company": company, "since": since, "after": proposal_key(after) or FIRST_KEY}
-    connection.ensure_connection()
-    with connection.cursor() as plain:
-        # The whole result is wanted, not its beginning: joins may be hashed.
-        plain.execute("SELECT set_config('cursor_tuple_fraction', '1', false)")
-    with connection.chunked_cursor() as cursor:
-        cursor.execute(LINES, values)
-        while rows := cursor.fetchmany(CHUNK_ROWS):
-            for key, *rest in rows:
-                yield Line(encode_number("prop", int.from_bytes(key)), *rest)
+    for rows in streamed("default", LINES, values):
+        for key, *rest in rows:
+            yield Line(encode_number("prop", int.from_bytes(key)), *rest)
 
 
 def intended(company: str, references: Iterable[str]) -> list[Intended]:

@@ -9,18 +9,15 @@ from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
 
-from django.db import connections
-
 from kernel.canonical import parse_json
 from kernel.clock import wire_time
 from kernel.money import exponent
+from kernel.streaming import streamed
 from ledger.contracts import GATE, LandedDocument, Tool, WriteResult, WriteStatus
 from ledger.decimals import minor_text
 from ledger.queries.common import JsonObject, get_company
 from ledger.queries.fields import Fields, customer_fields, entry_fields, order_fields, release_fields
 from ledger.sql import LEDGER, fetch
-
-CHUNK_ROWS = 2000
 
 
 def find_many(keys: Sequence[UUID]) -> dict[UUID, WriteResult]:
@@ -92,10 +89,8 @@ SORTED = '\nORDER BY landed.reference COLLATE "C", landed.document COLLATE "C"'
 
 def _rows(statement: str, *, company: str, **values: Any) -> Iterator[tuple[Any, ...]]:
     found = get_company(company)
-    with connections[LEDGER].chunked_cursor() as cursor:
-        cursor.execute(statement + SORTED, {**values, "company_id": found.pk})
-        while rows := cursor.fetchmany(CHUNK_ROWS):
-            yield from rows
+    for rows in streamed(LEDGER, statement + SORTED, {**values, "company_id": found.pk}):
+        yield from rows
 
 
 def read_back_many(documents: Sequence[tuple[str, str]]) -> dict[tuple[str, str], JsonObject]:
