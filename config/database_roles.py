@@ -28,6 +28,8 @@ INSERT_ONLY = (
     "reconciliation_sample",
     "reconciliation_sampleitem",
 )
+# Written by a trigger with the owner's rights.
+RIGHTS = dict.fromkeys(INSERT_ONLY, "SELECT, INSERT") | {"proposals_rollingtotal": "SELECT"}
 
 
 def apply_roles() -> None:
@@ -68,7 +70,7 @@ def _grant_runtime(cursor: object) -> None:
     for table in tables:
         if table.startswith("audit_") or table == "django_migrations":
             continue
-        rights = "SELECT, INSERT" if table in INSERT_ONLY else "SELECT, INSERT, UPDATE, DELETE"
+        rights = RIGHTS.get(table, "SELECT, INSERT, UPDATE, DELETE")
         name = sql.Identifier(table)
         cursor.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(name, runtime))  # type: ignore[attr-defined]
         cursor.execute(  # type: ignore[attr-defined]

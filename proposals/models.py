@@ -114,6 +114,12 @@ class Proposal(models.Model):
             models.Index(fields=["agent", "tool", "-created_at"], name="proposals_rolling_by_agent"),
             # What was proposed before for the same counterparty: duplicates, usual amounts, the agent's first time.
             models.Index(fields=["company", "tool", "counterparty", "-created_at"], name="proposals_history"),
+            # Rolling sums are totals by the hour less what no longer counts.
+            models.Index(
+                fields=["agent", "tool", "-created_at"],
+                condition=~Q(state__in=[ProposalState.APPROVED, ProposalState.PENDING]),
+                name="proposals_no_longer_counted",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -129,6 +135,30 @@ class Proposal(models.Model):
     def amount(self) -> Money:
         """Return the amount the gate routes on."""
         return Money(self.amount_minor, self.currency)
+
+
+class RollingTotal(models.Model):
+    """What an agent proposed with a tool in one hour; written by a trigger at each submission, read by `proposals.rolling`."""
+
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+", db_index=False)
+    tool = models.CharField(max_length=64)
+    kept_by = models.CharField(max_length=12, help_text="agent, counterparty or cost_centre")
+    value = models.CharField(max_length=40, blank=True, help_text="Of what it is kept by; empty for all of the agent")
+    hour = models.DateTimeField(help_text="Beginning of the hour, in UTC")
+    company = models.CharField(max_length=12, blank=True)
+    currency = models.CharField(max_length=3)
+    minor = models.BigIntegerField(help_text="Everything submitted in the hour, whatever became of it")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agent", "tool", "kept_by", "value", "hour", "company", "currency"], name="proposals_one_total_per_hour"
+            )
+        ]
+
+    def __str__(self) -> str:
+        """Return what was summed."""
+        return f"{self.tool} {self.kept_by} {self.value} {self.hour:%Y-%m-%d %H}"
 
 
 class Citation(models.Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
@@ -13,12 +13,11 @@ from django.db.models import QuerySet
 
 from gateway.catalogue import Effect
 from identity.models import Agent, Grant
-from identity.policies import Usage
 from identity.queries import companies_of, lock_agent
 from kernel.errors import FieldError, InvalidIdentifier, NotVisible, ValidationFailed
 from kernel.ids import Prefix, decode, encode
 from kernel.rows import columns_of, row_of
-from kernel.together import Reply, Together
+from kernel.together import Together
 from proposals.models import Citation, Proposal, ReadReceipt
 from proposals.states import ProposalState
 
@@ -159,41 +158,6 @@ def find_by_keys(agent_id: UUID, idempotency_keys: Sequence[str]) -> dict[str, P
         )
         found = [row[0] for row in cursor.fetchall()]
     return {proposal.idempotency_key: proposal for proposal in _slim().filter(pk__in=found)} if found else {}
-
-
-def rolling_usage(agent_id: UUID, tool: str, now: datetime, *, currency: str = "") -> Usage:
-    """Return what the agent has used of its ceilings for this tool: sums of 24 hours and 30 days, submissions of the last hour.
-
-    The sums count what is pending or approved, in `currency` when given; the count takes every submission, so that
-    withdrawing and proposing again does not evade it.
-    """
-    together = Together()
-    asked = ask_rolling_usage(together, agent_id, tool, now, currency=currency)
-    together.send()
-    return usage_in(asked)
-
-
-ROLLING_USAGE = """
-SELECT coalesce(sum(amount_minor) FILTER (WHERE is_counted AND created_at > %(day)s), 0)::bigint,
-    coalesce(sum(amount_minor) FILTER (WHERE is_counted), 0)::bigint, count(*) FILTER (WHERE created_at > %(hour)s)
-FROM (
-    SELECT amount_minor, created_at, state = ANY(%(counted)s) AND (%(currency)s = '' OR currency = %(currency)s) AS is_counted
-    FROM proposals_proposal WHERE agent_id = %(agent)s AND tool = %(tool)s AND created_at > %(month)s
-) AS submitted
-""".strip()
-
-
-def ask_rolling_usage(together: Together, agent_id: UUID, tool: str, now: datetime, *, currency: str) -> Reply:
-    """Ask what `rolling_usage` returns, with others."""
-    windows = {"hour": now - timedelta(hours=1), "day": now - timedelta(hours=24), "month": now - timedelta(days=30)}
-    counted = [str(state) for state in COUNTED]
-    return together.ask(ROLLING_USAGE, {"agent": agent_id, "tool": tool, "currency": currency, "counted": counted, **windows})
-
-
-def usage_in(asked: Reply) -> Usage:
-    """Return the answer to `ask_rolling_usage`."""
-    day, thirty_days, hour = asked.rows[0]
-    return Usage(day_minor=day, thirty_days_minor=thirty_days, hour_count=hour)
 
 
 def list_for_agent(

@@ -15,14 +15,10 @@ from kernel.together import Reply, Together
 from proposals.gate import Draft
 from proposals.models import Proposal
 from proposals.queries import COUNTED
+from proposals.rolling import ask_sums
 
 # Company and currency of some earlier writes, and their sum.
 Totals = dict[tuple[str, str], int]
-SUMS = {
-    str(by): f"SELECT {column}, company, currency, sum(amount_minor)::bigint FROM proposals_proposal"  # noqa: S608  one of two columns
-    f" WHERE agent_id = %s AND tool = %s AND created_at > %s AND state = ANY(%s) AND {column} = ANY(%s) GROUP BY 1, 2, 3"
-    for by, column in ((RollingKey.COUNTERPARTY, "counterparty"), (RollingKey.COST_CENTRE, "cost_centre"))
-}
 
 
 class RollingSums:
@@ -103,9 +99,8 @@ class RollingSums:
                 found[value][company, currency] = total
             self._found[tool, by, days] = found
 
-        since = draft.now - timedelta(days=days)
-        counted = [str(state) for state in COUNTED]
-        together.ask(SUMS[by], [draft.agent.pk, tool, since, counted, sorted(wanted)], then=keep)
+        asked = ask_sums(together, draft.agent.pk, tool, by, sorted(wanted), since=draft.now - timedelta(days=days))
+        asked.then = keep
 
 
 def _values(draft: Draft, by: str) -> tuple[str, ...]:

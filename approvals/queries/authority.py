@@ -114,7 +114,8 @@ def exclusions_for(
     """
     found = {Excluded(user_id, "policy_author") for user_id in authors}
     choices: Sequence[Grant | None] = grants or [None]
-    issuers = credential_issuers(agent.pk, credential_thumbprint)
+    if issuers is None:
+        issuers = credential_issuers(agent.pk, credential_thumbprint)
     for grant in choices:
         for user_id, reason in excluded_people(agent, on_behalf_of, grant, credential_thumbprint, issuers=issuers):
             found.add(Excluded(user_id, str(reason)))

@@ -31,7 +31,8 @@ from kernel.errors import DomainError
 from kernel.ids import Prefix, encode
 from kernel.verdicts import Denied
 from proposals.models import Proposal
-from proposals.queries import COUNTED, effect_of, rolling_usage
+from proposals.queries import COUNTED, effect_of
+from proposals.rolling import rolling_usage
 from proposals.states import ProposalState
 
 logger = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from kernel.queue import wake
 from kernel.together import Reply, Together, gathered
 from kernel.transitions import advance
 from kernel.verdicts import Denied
-from proposals import queries
+from proposals import queries, rolling
 from proposals.body import ProposeBody
 from proposals.errors import IdempotencyInProgress, IdempotencyKeyReused, NotSupersedable
 from proposals.gate import Asked, Draft, Routing, current_gate, observe
@@ -266,13 +266,13 @@ class _Usages:
         for intent in intents:
             key = intent.tool.name, intent.effect.amount.currency
             if key not in self._asked:
-                self._asked[key] = queries.ask_rolling_usage(together, intent.principal.agent_id, key[0], intent.now, currency=key[1])
+                self._asked[key] = rolling.ask_usage(together, intent.principal.agent_id, key[0], intent.now, currency=key[1])
 
     def of(self, intent: Intent) -> Usage:
         """Return the usage before this one. Sums are per currency; the count takes every submission of the tool."""
         tool, currency = intent.tool.name, intent.effect.amount.currency
         if (tool, currency) not in self._rows:
-            self._rows[tool, currency] = queries.usage_in(self._asked[tool, currency])
+            self._rows[tool, currency] = rolling.usage_in(self._asked[tool, currency])
         rows, minor = self._rows[tool, currency], self._minor[tool, currency]
         return Usage(rows.day_minor + minor, rows.thirty_days_minor + minor, rows.hour_count + self._submissions[tool])
 
