@@ -27,7 +27,7 @@ from kernel.canonical import canonical_bytes
 from kernel.context import Origin, current_origin
 from kernel.errors import DomainError, NotCanonical
 from kernel.ids import Prefix, encode, new_id
-from kernel.together import Reply, Together, send_gathered, write
+from kernel.together import Reply, under_way, write
 
 # Each subject of a batch holds one entry of PostgreSQL's lock table until the transaction ends.
 ENTRIES_MAX = 1_000
@@ -170,10 +170,9 @@ class _Draft:
 
 def _last_links(chains: set[str]) -> dict[str, tuple[int, bytes]]:
     """Lock the chains, then read their ends. Two statements, because a snapshot taken before the wait would be stale."""
-    # An event that was gathered and not sent yet may be the end of one of them.
-    send_gathered()
     keys = sorted(chain_lock_key(chain) for chain in chains)
-    together = Together()
+    # Behind what was gathered, since an event among it may be the end of one of them.
+    together = under_way()
     together.ask(LOCK_CHAINS, [keys])
     last = together.ask(LAST_LINKS.strip(), [sorted(chains)])
     together.send()

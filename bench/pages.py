@@ -168,6 +168,18 @@ def _wait(client: Client, path: str) -> float:
     return seconds
 
 
+# What the trigger on proposals, which the copies pass by, would have added up.
+TOTALS = """
+INSERT INTO proposals_rollingtotal (agent_id, tool, kept_by, value, hour, company, currency, minor)
+SELECT stored.agent_id, stored.tool, part.kept_by, part.value, date_trunc('hour', stored.created_at, 'UTC'), part.company,
+    stored.currency, sum(stored.amount_minor)
+FROM proposals_proposal AS stored CROSS JOIN LATERAL (
+    VALUES ('agent', '', ''), ('counterparty', stored.counterparty, stored.company), ('cost_centre', stored.cost_centre, stored.company)
+) AS part (kept_by, value, company)
+GROUP BY 1, 2, 3, 4, 5, 6, 7
+"""
+
+
 def _copy(url: str, template: uuid.UUID, *, first: int, last: int) -> None:
     """Insert copies of the template with route and steps, past triggers and foreign keys: only their number matters here."""
     values = {"template": template, "first": first, "last": last}
@@ -179,7 +191,9 @@ def _copy(url: str, template: uuid.UUID, *, first: int, last: int) -> None:
         connection.execute(ROUTES.format(columns=", ".join(route), values=_values(route, {"proposal_id": KEY})), values)
         step = [name for name in _columns(connection, "approvals_routestep") if name != "id"]
         connection.execute(STEPS.format(columns=", ".join(step), values=_values(step, OWN_STEP)), values)
-        for table in ("proposals_proposal", "approvals_route", "approvals_routestep"):
+        connection.execute("DELETE FROM proposals_rollingtotal")
+        connection.execute(TOTALS)
+        for table in ("proposals_proposal", "proposals_rollingtotal", "approvals_route", "approvals_routestep"):
             connection.execute(f"VACUUM (ANALYZE) {table}")
 
 

@@ -94,6 +94,11 @@ def write(statement: str, parameters: Parameters, *, then: Callable[[Reply], Non
     alone.send()
 
 
+def under_way() -> Together:
+    """Return the message that is being gathered, so that a question joins what was written before it; outside of `gathered` a new one."""
+    return _gathering.get() or Together()
+
+
 def send_gathered() -> None:
     """What was said by `write` until now is in the database; nothing to do outside of `gathered`."""
     together = _gathering.get()

@@ -26,6 +26,8 @@ from commits.services.finality import hold_until_final
 from commits.services.freezing import freeze
 from commits.services.verification import Finding, Verdict, verify
 from commits.states import TRANSITIONS, CommitState
+from kernel.rows import insert_rows
+from kernel.together import gathered
 from kernel.transitions import advance
 from proposals.services import NewOutcome, record_outcomes
 from proposals.states import OutcomeStatus
@@ -122,22 +124,22 @@ def _start(rows: Sequence[Commit], verdicts: Mapping[UUID, Verdict], *, now: dat
         return []
     deadline, lease_until = time.monotonic() + LEASE_SECONDS, now + timedelta(seconds=LEASE_SECONDS)
     numbers = statements.start([row.pk for row in rows], lease_until=lease_until, holder=hold(), now=now)
-    Attempt.objects.bulk_create([Attempt(commit=row, number=numbers[row.pk], worker=worker, started_at=now) for row in rows])
-    record_outcomes([NewOutcome(proposal_id=row.proposal_id, status=OutcomeStatus.IN_FLIGHT) for row in rows], now=now)
-    audit.services.record_many(
-        [
-            NewEvent(
-                kind=CommitEvent.STARTED,
-                actor=ACTOR,
-                subject=subject_of(row.proposal, row),
-                now=now,
-                gate=verdicts[row.pk].gate or None,
-                outcome={"status": "started", "attempt": numbers[row.pk]},
-                action_digest=row.proposal.payload_digest,
-            )
-            for row in rows
-        ]
-    )
+    events = [
+        NewEvent(
+            kind=CommitEvent.STARTED,
+            actor=ACTOR,
+            subject=subject_of(row.proposal, row),
+            now=now,
+            gate=verdicts[row.pk].gate or None,
+            outcome={"status": "started", "attempt": numbers[row.pk]},
+            action_digest=row.proposal.payload_digest,
+        )
+        for row in rows
+    ]
+    with gathered():
+        insert_rows([Attempt(commit=row, number=numbers[row.pk], worker=worker, started_at=now) for row in rows])
+        record_outcomes([NewOutcome(proposal_id=row.proposal_id, status=OutcomeStatus.IN_FLIGHT) for row in rows], now=now)
+        audit.services.record_many(events)
     return [
         Claimed(
             commit_id=row.pk,

@@ -25,6 +25,8 @@ from commits.states import AttemptOutcome, CommitState
 from kernel.actors import Actor
 from kernel.canonical import canonical_bytes, digest_of_bytes
 from kernel.clock import wire_time
+from kernel.rows import insert_rows
+from kernel.together import gathered
 from proposals.models import Proposal
 from proposals.services import NewOutcome, record_outcomes
 from proposals.states import OutcomeStatus
@@ -73,19 +75,20 @@ def _settle(settlements: Sequence[Settlement], *, now: datetime, actor: Actor) -
         rows = _lock([item.claim.commit_id for item in settlements])
         moved = statements.settle(settlements, now=now)
         current = [item for item in settlements if item.claim.commit_id in moved]
-        statements.end_attempts([item for item in current if item.claim.state is CommitState.IN_FLIGHT], now=now)
-        receipts = {item.claim.commit_id: _receipt(item, rows, now=now) for item in current if item.landed is not None}
-        Receipt.objects.bulk_create([receipt for receipt in receipts.values() if isinstance(receipt, Receipt)])
-        Relanding.objects.bulk_create([receipt for receipt in receipts.values() if isinstance(receipt, Relanding)])
         successors = {
             item.claim.proposal_id: _end_of_drifted(item, rows[item.claim.commit_id].proposal_id, actor=actor, now=now)
             for item in current
             if item.drift or _is_void(item)
         }
-        record_outcomes([_outcome(item, successors.get(item.claim.proposal_id)) for item in current], now=now)
-        crash_point(CrashPoint.IN_SETTLE)
-        events = [event for item in current for event in _events(item, rows, receipts.get(item.claim.commit_id), now=now, actor=actor)]
-        audit.services.record_many(events)
+        receipts = {item.claim.commit_id: _receipt(item, rows, now=now) for item in current if item.landed is not None}
+        with gathered():
+            statements.end_attempts([item for item in current if item.claim.state is CommitState.IN_FLIGHT], now=now)
+            insert_rows([receipt for receipt in receipts.values() if isinstance(receipt, Receipt)])
+            insert_rows([receipt for receipt in receipts.values() if isinstance(receipt, Relanding)])
+            record_outcomes([_outcome(item, successors.get(item.claim.proposal_id)) for item in current], now=now)
+            crash_point(CrashPoint.IN_SETTLE)
+            events = [event for item in current for event in _events(item, rows, receipts.get(item.claim.commit_id), now=now, actor=actor)]
+            audit.services.record_many(events)
     return _counts(current, ignored=len(settlements) - len(current))
 
 

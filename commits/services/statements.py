@@ -15,6 +15,7 @@ from django.db import connection
 from commits.records import Settlement
 from commits.states import TRANSITIONS, CommitState
 from kernel.errors import StateConflict
+from kernel.together import write
 
 Values = dict[str, Any]
 
@@ -144,8 +145,7 @@ def end_attempts(endings: Sequence[Settlement], *, now: datetime) -> None:
         "details": [ending.detail or ending.code for ending in endings],
         "now": now,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(END_ATTEMPTS, values)
+    write(END_ATTEMPTS.strip(), values)
 
 
 def postpone(key: UUID, *, not_before: datetime) -> None:

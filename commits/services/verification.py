@@ -29,10 +29,11 @@ from identity.states import AgentState, GrantState
 from kernel.canonical import digest_of_bytes, parse_json
 from kernel.errors import DomainError
 from kernel.ids import Prefix, encode
+from kernel.together import Together
 from kernel.verdicts import Denied
 from proposals.models import Proposal
 from proposals.queries import COUNTED, effect_of
-from proposals.rolling import rolling_usage
+from proposals.rolling import ask_usage, usage_in
 from proposals.states import ProposalState
 
 logger = logging.getLogger(__name__)
@@ -112,12 +113,15 @@ def _facts(commits: Sequence[Commit], *, now: datetime) -> _Facts:
     routes = verify_routes(proposals, now)
     leaned_on = {fact for route in routes.values() if isinstance(route, Verified) for fact in route.leans_on}
     grants = Grant.objects.filter(agent_id__in=agents, tool__in={proposal.tool for proposal in proposals}, state=GrantState.ACTIVE)
+    together = Together()
+    asked = {
+        key: ask_usage(together, key[0], key[1], now, currency=key[2])
+        for key in {(proposal.agent_id, proposal.tool, proposal.currency) for proposal in proposals}
+    }
+    together.send()
     return _Facts(
         grants={(grant.agent_id, grant.tool): grant for grant in grants},
-        usages={
-            key: rolling_usage(key[0], key[1], now, currency=key[2])
-            for key in {(proposal.agent_id, proposal.tool, proposal.currency) for proposal in proposals}
-        },
+        usages={key: usage_in(reply) for key, reply in asked.items()},
         routes=routes,
         receipts=sealed_receipts(leaned_on),
     )

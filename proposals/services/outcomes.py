@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection
 from psycopg.types.json import Jsonb
 
+from kernel.together import write
 from proposals.services.telling import tell_outcomes
 from proposals.states import OutcomeStatus
 
@@ -49,8 +49,7 @@ def record_outcomes(entries: Sequence[NewOutcome], *, now: datetime) -> None:
         [entry.detail for entry in entries],
         [Jsonb(dict(entry.data)) for entry in entries],
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(UPSERT, [now, *columns])
+    write(UPSERT.strip(), [now, *columns])
     tell_outcomes(entries, now=now)
 
 

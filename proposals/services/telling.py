@@ -7,12 +7,19 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from django.db import connection
+
 from proposals.models import Proposal
 from proposals.states import OutcomeStatus
 from proposals.webhooks.services import Announcement, announce
 from proposals.webhooks.states import EndpointState
 
 # Being queued and being under way are no news.
+LISTENING = """
+SELECT proposal.id, proposal.agent_id, proposal.company FROM proposals_proposal AS proposal
+JOIN proposals_webhookendpoint AS endpoint ON endpoint.agent_id = proposal.agent_id
+WHERE proposal.id = ANY(%s) AND endpoint.state = %s
+"""
 TOLD = frozenset({OutcomeStatus.COMMITTED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN, OutcomeStatus.LOGGED})
 
 
@@ -44,11 +51,13 @@ def tell_outcomes(entries: Iterable[Reported], *, now: datetime) -> None:
     told = {entry.proposal_id: entry.status for entry in entries if entry.status in TOLD}
     if not told:
         return
-    listening = Proposal.objects.filter(pk__in=told, agent__webhook_endpoint__state=EndpointState.ON)
+    with connection.cursor() as cursor:
+        cursor.execute(LISTENING, [list(told), EndpointState.ON])
+        listening = cursor.fetchall()
     announce(
         [
             Announcement(agent_id, key, kind=f"outcome.{told[key]}", company=company, data={"outcome": str(told[key])})
-            for key, agent_id, company in listening.values_list("pk", "agent_id", "company")
+            for key, agent_id, company in listening
         ],
         now=now,
     )
