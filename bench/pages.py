@@ -170,13 +170,14 @@ def _wait(client: Client, path: str) -> float:
 
 # What the trigger on proposals, which the copies pass by, would have added up.
 TOTALS = """
-INSERT INTO proposals_rollingtotal (agent_id, tool, kept_by, value, hour, company, currency, minor)
+INSERT INTO proposals_rollingtotal (agent_id, tool, kept_by, value, hour, company, currency, is_released, minor)
 SELECT stored.agent_id, stored.tool, part.kept_by, part.value, date_trunc('hour', stored.created_at, 'UTC'), part.company,
-    stored.currency, sum(stored.amount_minor)
+    stored.currency, released.is_so, sum(stored.amount_minor)
 FROM proposals_proposal AS stored CROSS JOIN LATERAL (
     VALUES ('agent', '', ''), ('counterparty', stored.counterparty, stored.company), ('cost_centre', stored.cost_centre, stored.company)
 ) AS part (kept_by, value, company)
-GROUP BY 1, 2, 3, 4, 5, 6, 7
+JOIN (VALUES (false), (true)) AS released (is_so) ON NOT released.is_so OR stored.state NOT IN ('pending', 'approved')
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 """
 
 

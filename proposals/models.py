@@ -114,12 +114,6 @@ class Proposal(models.Model):
             models.Index(fields=["agent", "tool", "-created_at"], name="proposals_rolling_by_agent"),
             # What was proposed before for the same counterparty: duplicates, usual amounts, the agent's first time.
             models.Index(fields=["company", "tool", "counterparty", "-created_at"], name="proposals_history"),
-            # Rolling sums are totals by the hour less what no longer counts.
-            models.Index(
-                fields=["agent", "tool", "-created_at"],
-                condition=~Q(state__in=[ProposalState.APPROVED, ProposalState.PENDING]),
-                name="proposals_no_longer_counted",
-            ),
         ]
 
     def __str__(self) -> str:
@@ -138,7 +132,7 @@ class Proposal(models.Model):
 
 
 class RollingTotal(models.Model):
-    """What an agent proposed with a tool in one hour; written by a trigger at each submission, read by `proposals.rolling`."""
+    """What an agent proposed with a tool in one hour; written by triggers as proposals come and go, read by `proposals.rolling`."""
 
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+", db_index=False)
     tool = models.CharField(max_length=64)
@@ -147,12 +141,14 @@ class RollingTotal(models.Model):
     hour = models.DateTimeField(help_text="Beginning of the hour, in UTC")
     company = models.CharField(max_length=12, blank=True)
     currency = models.CharField(max_length=3)
-    minor = models.BigIntegerField(help_text="Everything submitted in the hour, whatever became of it")
+    is_released = models.BooleanField(help_text="What no longer counts: refused, lapsed, taken back")
+    minor = models.BigIntegerField()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["agent", "tool", "kept_by", "value", "hour", "company", "currency"], name="proposals_one_total_per_hour"
+                fields=["agent", "tool", "kept_by", "value", "hour", "company", "currency", "is_released"],
+                name="proposals_one_total_per_hour",
             )
         ]
 

@@ -1,8 +1,8 @@
 """What an agent proposed in the last days, exactly, at a cost that does not grow with how much that was.
 
-A trigger adds each proposal to the total of its hour (migration 0006). A window is the hours that lie wholly in it, what was submitted in
-the rest of its first hour, less what no longer counts: refused, lapsed and taken-back proposals, which have an index of their own.
-Whoever submits holds the agent's row, so totals are as exact as the rows.
+Triggers add each proposal to the totals of its hour, and what no longer counts (refused, lapsed, taken back) to totals of its own
+(migration 0006). A window is the hours that lie wholly in it, and the rows of the rest of its first hour. Whoever submits holds the
+agent's row, so totals are as exact as the rows.
 """
 
 from __future__ import annotations
@@ -14,22 +14,19 @@ from uuid import UUID
 from identity.policies import Usage
 from kernel.together import Reply, Together
 
-# Nothing else uses up a ceiling; written out, because only so PostgreSQL recognises the index on the others.
+# What uses up a ceiling, as in `proposals.queries.COUNTED`.
 COUNTED = "state IN ('approved', 'pending')"
 BY_COUNTERPARTY, BY_COST_CENTRE = "counterparty", "cost_centre"
 
+NET = "CASE WHEN is_released THEN -minor ELSE minor END"
 WINDOW = f"""
 coalesce((
-    SELECT sum(minor) FROM proposals_rollingtotal
+    SELECT sum({NET}) FROM proposals_rollingtotal
     WHERE agent_id = %(agent)s AND tool = %(tool)s AND kept_by = 'agent' AND value = '' AND hour >= %({{name}}_hour)s
         AND (%(currency)s = '' OR currency = %(currency)s)
 ), 0)::bigint + coalesce((
     SELECT sum(amount_minor) FROM proposals_proposal
-    WHERE agent_id = %(agent)s AND tool = %(tool)s AND created_at > %({{name}})s AND created_at < %({{name}}_hour)s
-        AND (%(currency)s = '' OR currency = %(currency)s)
-), 0)::bigint - coalesce((
-    SELECT sum(amount_minor) FROM proposals_proposal
-    WHERE agent_id = %(agent)s AND tool = %(tool)s AND created_at > %({{name}})s AND NOT ({COUNTED})
+    WHERE agent_id = %(agent)s AND tool = %(tool)s AND created_at > %({{name}})s AND created_at < %({{name}}_hour)s AND {COUNTED}
         AND (%(currency)s = '' OR currency = %(currency)s)
 ), 0)::bigint
 """  # noqa: S608  constants
@@ -41,14 +38,12 @@ SELECT {WINDOW.format(name="day")}, {WINDOW.format(name="month")}, (
 SUMS = {
     by: f"""
 SELECT value, company, currency, sum(minor)::bigint FROM (
-    SELECT value, company, currency, minor FROM proposals_rollingtotal
+    SELECT value, company, currency, {NET} AS minor FROM proposals_rollingtotal
     WHERE agent_id = %(agent)s AND tool = %(tool)s AND kept_by = '{by}' AND value = ANY(%(values)s) AND hour >= %(since_hour)s
     UNION ALL
     SELECT {by}, company, currency, amount_minor FROM proposals_proposal
-    WHERE agent_id = %(agent)s AND tool = %(tool)s AND created_at > %(since)s AND created_at < %(since_hour)s AND {by} = ANY(%(values)s)
-    UNION ALL
-    SELECT {by}, company, currency, -amount_minor FROM proposals_proposal
-    WHERE agent_id = %(agent)s AND tool = %(tool)s AND created_at > %(since)s AND NOT ({COUNTED}) AND {by} = ANY(%(values)s)
+    WHERE agent_id = %(agent)s AND tool = %(tool)s AND created_at > %(since)s AND created_at < %(since_hour)s AND {COUNTED}
+        AND {by} = ANY(%(values)s)
 ) AS parts GROUP BY value, company, currency HAVING sum(minor) <> 0
 """.strip()  # noqa: S608  one of two columns
     for by in (BY_COUNTERPARTY, BY_COST_CENTRE)

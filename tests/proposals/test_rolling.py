@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from django.db import connection
-from django.db.models import F, Sum
+from django.db.models import F, Sum, Value
 from django.db.models.functions import TruncHour
 
 from identity.models import Agent
@@ -113,15 +113,17 @@ def test_what_is_taken_back_no_longer_counts(agent: Agent) -> None:
 
 
 def test_every_total_is_the_sum_of_its_hour(agent: Agent) -> None:
-    hours = Proposal.objects.annotate(hour=TruncHour("created_at")).values_list("agent_id", "hour", "currency")
-    expected = {(*key, total) for *key, total in hours.annotate(total=Sum("amount_minor")).order_by()}
-    kept = RollingTotal.objects.filter(kept_by="agent").values_list("agent_id", "hour", "currency", "minor")
-    assert set(kept) == expected
-    for by in ("counterparty", "cost_centre"):
-        parts = Proposal.objects.annotate(hour=TruncHour("created_at"), value=F(by))
-        grouped = parts.values_list("agent_id", "hour", "currency", "company", "value").annotate(total=Sum("amount_minor")).order_by()
-        rows = RollingTotal.objects.filter(kept_by=by).values_list("agent_id", "hour", "currency", "company", "value", "minor")
-        assert set(rows) == set(grouped)
+    Proposal.objects.filter(state="pending").update(state="expired", decided_at=NOW)
+    for by, value, company in (
+        ("agent", Value(""), Value("")),
+        *((name, F(name), F("company")) for name in ("counterparty", "cost_centre")),
+    ):
+        for is_released in (False, True):
+            rows = Proposal.objects.exclude(state__in=COUNTED) if is_released else Proposal.objects.all()
+            parts = rows.annotate(hour=TruncHour("created_at"), kept=value, where=company)
+            grouped = parts.values_list("agent_id", "hour", "currency", "where", "kept").annotate(total=Sum("amount_minor")).order_by()
+            kept = RollingTotal.objects.filter(kept_by=by, is_released=is_released)
+            assert set(kept.values_list("agent_id", "hour", "currency", "company", "value", "minor")) == set(grouped)
 
 
 def test_the_first_whole_hour_lies_behind_the_instant() -> None:
