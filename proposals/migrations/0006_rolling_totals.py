@@ -62,7 +62,7 @@ CREATE TRIGGER proposals_proposal_total_released AFTER UPDATE ON proposals_propo
 
 {submitted("proposals_proposal")}
 {released("proposals_proposal")}
-"""  # noqa: S608  constants
+"""
 
 REVERSE = """
 DROP TRIGGER proposals_proposal_total_submitted ON proposals_proposal;
