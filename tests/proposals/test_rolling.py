@@ -52,7 +52,7 @@ OWN = {
 def agent(door: Door) -> Agent:
     """Return an agent with four hundred proposals in forty days, of every state, many of them at the ends of windows."""
     chance = random.Random(5)  # noqa: S311  the same rows every time
-    template = submit(door.principal(), now=NOW - timedelta(days=50))
+    template = submit(door.principal())
     rows = []
     for _ in range(400):
         at = NOW - timedelta(seconds=chance.randrange(40 * 86_400))
