@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 from rest_framework.authentication import BaseAuthentication
@@ -170,7 +171,7 @@ def _principal(access: AccessToken, shown: Proof | None, *, body: bytes, now: da
 def _grants(access: AccessToken, now: datetime) -> dict[object, Grant]:
     """Return the grants the token names that are this agent's, with the agent, its key's and the token's standing: one query."""
     federated = federated_key(access.credential_thumbprint)
-    asked = {
+    asked: dict[str, Any] = {
         "token": access.token_id,
         "agent": access.agent_id,
         "grants": list(access.grant_ids),

@@ -74,6 +74,10 @@ def gathered() -> Iterator[None]:
 
     Whoever reads inside the block what may have been written in it calls `send_gathered` first. Inside one transaction only.
     """
+    if _gathering.get() is not None:
+        # Whoever called gathers already, and what it wrote comes first.
+        yield
+        return
     together = Together()
     token = _gathering.set(together)
     try:

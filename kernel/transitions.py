@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.db import connection, models
 
@@ -59,7 +59,7 @@ def _move(group: Sequence[models.Model], current: str, to: str, values: Mapping[
     """Write the UPDATE of these rows, which must touch each of them."""
     meta = group[0]._meta
     moved = {"state": to, **values}
-    fields = [meta.get_field(name) for name in moved]
+    fields = [cast("models.Field[Any, Any]", meta.get_field(name)) for name in moved]
     written = ", ".join(f'"{field.column}" = %s' for field in fields)
     stored = [field.get_db_prep_save(value, connection) for field, value in zip(fields, moved.values(), strict=True)]
     statement = f'UPDATE "{meta.db_table}" SET {written} WHERE "{meta.pk.column}" = ANY(%s) AND "state" = %s'  # noqa: S608  names only

@@ -61,7 +61,7 @@ def agent(door: Door) -> Agent:
         money = chance.randrange(1, 10**6), chance.choice(["EUR", "USD"])
         named = chance.choice(["1580", "2000"]), chance.choice(["4100", "4200"]), chance.choice(STATES)
         rows.append((UUID(int=chance.getrandbits(128)), at, *money, *named))
-    columns = [field.column for field in Proposal._meta.concrete_fields]
+    columns = [str(field.column) for field in Proposal._meta.concrete_fields]
     values = ", ".join(OWN.get(name, f"template.{name}") for name in columns)
     with connection.cursor() as cursor:
         statement = COPIES.format(columns=", ".join(columns), values=values)
