@@ -1,7 +1,7 @@
 """Recording: an event joins the business transaction, or it does not happen.
 
-Three statements, however many events: advisory locks on the subjects (in sorted order), the last link of each subject, one
-insert of events and payloads. No lock is shared between subjects, so recording never becomes a bottleneck; the gapless
+Three statements in two messages, however many events: advisory locks on the subjects (in sorted order), the last link of each
+subject; one insert of events and payloads. No lock is shared between subjects, so recording never becomes a bottleneck; the gapless
 sequence is assigned later, by the sealer.
 """
 
@@ -135,7 +135,7 @@ def record_denial(*, kind: str, actor: Actor, subject: Subject, now: datetime, e
 
 
 def record_many(entries: Sequence[NewEvent], *, new_chains: Collection[str] = ()) -> list[Event]:
-    """Record all events in the caller's transaction, in the given order; three statements in all.
+    """Record all events in the caller's transaction, in the given order; two messages in all.
 
     `new_chains` names chains of subjects that this very transaction has made: nobody else can know them, so there is neither an
     end to read nor anybody to lock out, and one statement is left. Were one of them not new, its second first event would meet the
@@ -169,7 +169,7 @@ class _Draft:
 
 
 def _last_links(chains: set[str]) -> dict[str, tuple[int, bytes]]:
-    """Lock the chains, then read their ends. Two statements, because a snapshot taken before the wait would be stale."""
+    """Lock the chains, then read their ends: two statements of one message, because a snapshot taken before the wait would be stale."""
     keys = sorted(chain_lock_key(chain) for chain in chains)
     # Behind what was gathered, since an event among it may be the end of one of them.
     together = under_way()
