@@ -1,7 +1,7 @@
 """What an agent proposed in the last days, exactly, at a cost that does not grow with how much that was.
 
 Triggers add each proposal to the totals of its hour, and what no longer counts (refused, lapsed, taken back) to totals of its own
-(migration 0006). A window is the hours that lie wholly in it, and the rows of the rest of its first hour. Whoever submits holds the
+(migration 0007). A window is the hours that lie wholly in it, and the rows of the rest of its first hour. Whoever submits holds the
 agent's row, so totals are as exact as the rows.
 """
 

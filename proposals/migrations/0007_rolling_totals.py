@@ -73,7 +73,7 @@ DROP FUNCTION proposals_total_released();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("proposals", "0005_history_index"), ("identity", "0011_saved_views")]
+    dependencies = [("proposals", "0006_day_indexes"), ("identity", "0011_saved_views")]
 
     operations = [
         migrations.CreateModel(
