@@ -18,6 +18,7 @@ from kernel.actors import Actor
 from kernel.clock import now as clock_now
 from proposals.models import Proposal
 from tests.builders.identity import COMPANY, actor, make_agent, make_credential, make_grant, make_group, make_key, make_user, terms
+from tests.builders.kept import kept
 from tests.builders.proposals import an_order_over, submit
 
 TOOL = "create_purchase_order"
@@ -81,6 +82,10 @@ def make_policy(rows: Sequence[RowDraft], *, author: User, activator: User, now:
 
 def make_cast(rows: Sequence[RowDraft] | None = None, *, is_log_only: bool = False) -> Cast:
     """Return the cast with an active policy and an agent that may order for up to 100,000.00 EUR at a time."""
+    return kept(f"cast {rows} {is_log_only}", lambda: _cast(rows, is_log_only=is_log_only))
+
+
+def _cast(rows: Sequence[RowDraft] | None, *, is_log_only: bool) -> Cast:
     alice, bob = (make_user(name, [Role.APPROVER]) for name in ("alice", "bob"))
     dora, erik = (make_user(name, [Role.APPROVER]) for name in ("dora", "erik"))
     charlie = make_user("charlie", [Role.APPROVER], companies=("US01",))

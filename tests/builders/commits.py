@@ -23,6 +23,7 @@ from tests.builders import ledger
 from tests.builders.approvals import Cast, a_row, approved, make_cast, principal_of
 from tests.builders.audit import seal_all
 from tests.builders.identity import COMPANY, make_grant, make_user
+from tests.builders.kept import kept
 from tests.builders.proposals import submit
 
 WORKER = "test:1"
@@ -70,7 +71,11 @@ class Gate:
 
 def make_gate(*, budget: str = "10000000.00", is_log_only: bool = False) -> Gate:
     """Return the gate of DE01 with its books open."""
-    ledger.open_company(COMPANY, budget=budget)
+    kept(f"books {budget}", lambda: ledger.open_company(COMPANY, budget=budget), aliases=("ledger",))
+    return kept(f"gate {is_log_only}", lambda: _gate(is_log_only=is_log_only))
+
+
+def _gate(*, is_log_only: bool) -> Gate:
     gate = Gate(cast=make_cast(rows(), is_log_only=is_log_only), otto=make_user("otto", [Role.OPERATOR]))
     seal_all()  # a policy is final only with a sealed receipt: nothing is committed before
     return gate

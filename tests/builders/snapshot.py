@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connections, transaction
 from psycopg import sql
@@ -17,6 +20,9 @@ COLUMNS = """
         AND NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = quote_ident(table_name)::regclass)
         AND table_name NOT IN ('django_migrations', 'django_content_type', 'auth_permission', 'django_admin_log')
     GROUP BY table_name
+"""
+WRITES = """
+    SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd + n_tup_del > 0
 """
 SEQUENCES = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL"
 
@@ -34,6 +40,10 @@ class Table:
         columns = sql.SQL(", ").join(map(sql.Identifier, self.columns))
         return sql.SQL("COPY {} ({}) {}").format(sql.Identifier(self.name), columns, sql.SQL(direction))
 
+    def delete(self) -> sql.Composed:
+        """Return the statement that empties it."""
+        return sql.SQL("DELETE FROM {}").format(sql.Identifier(self.name))
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -43,30 +53,55 @@ class Snapshot:
     sequences: dict[str, list[tuple[str, int]]]
 
 
+def writes_of(alias: str) -> dict[str, tuple[int, ...]]:
+    """Return how many rows this transaction has inserted, updated and deleted so far in each table, taken back or not.
+
+    PostgreSQL counts them anyway: where nothing was written nothing has to be read to know that nothing changed.
+    """
+    with connections[alias].cursor() as cursor:
+        cursor.execute(WRITES)
+        return {str(name): tuple(counts) for name, *counts in cursor.fetchall()}
+
+
+def tables_of(alias: str, names: Collection[str] | None = None) -> list[Table]:
+    """Return the tables, or those of these names, with the rows they hold now."""
+    tables = []
+    with connections[alias].cursor() as cursor:
+        cursor.execute(COLUMNS)
+        for name, columns in cursor.fetchall():
+            if names is None or name in names:
+                table = Table(name, tuple(columns), b"")
+                with cursor.copy(table.copy("TO STDOUT")) as copy:
+                    tables.append(Table(name, table.columns, b"".join(bytes(part) for part in copy)))
+    return tables
+
+
+def sequences_of(alias: str) -> list[tuple[str, int]]:
+    """Return the last value of each sequence that was used."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute(SEQUENCES)
+        return list(cursor.fetchall())
+
+
+@contextmanager
+def replicating(alias: str) -> Iterator[Any]:
+    """Return a cursor for rows that were written under the triggers once: they rest meanwhile."""
+    with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        yield cursor
+        cursor.execute("SET LOCAL session_replication_role = origin")
+
+
 def taken() -> Snapshot:
     """Return what both databases hold now."""
-    tables: dict[str, list[Table]] = {}
-    sequences: dict[str, list[tuple[str, int]]] = {}
-    for alias in ALIASES:
-        with connections[alias].cursor() as cursor:
-            cursor.execute(COLUMNS)
-            found = [Table(name, tuple(columns), b"") for name, columns in cursor.fetchall()]
-            tables[alias] = []
-            for table in found:
-                with cursor.copy(table.copy("TO STDOUT")) as copy:
-                    rows = b"".join(bytes(part) for part in copy)
-                if rows:
-                    tables[alias].append(Table(table.name, table.columns, rows))
-            cursor.execute(SEQUENCES)
-            sequences[alias] = cursor.fetchall()
-    return Snapshot(tables, sequences)
+    tables = {alias: [table for table in tables_of(alias) if table.rows] for alias in ALIASES}
+    return Snapshot(tables, {alias: sequences_of(alias) for alias in ALIASES})
 
 
 def put_back(snapshot: Snapshot) -> None:
-    """Both databases hold what they held then; triggers rest meanwhile, for the rows were written under them once."""
+    """Both databases hold what they held then."""
     for alias in ALIASES:
-        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
-            cursor.execute("SET LOCAL session_replication_role = replica")
+        with replicating(alias) as cursor:
             names = sql.SQL(", ").join(sql.Identifier(table.name) for table in snapshot.tables[alias])
             cursor.execute(sql.SQL("TRUNCATE {} CASCADE").format(names))
             for table in snapshot.tables[alias]:
@@ -74,4 +109,3 @@ def put_back(snapshot: Snapshot) -> None:
                     copy.write(table.rows)
             for name, value in snapshot.sequences[alias]:
                 cursor.execute("SELECT setval(%s::regclass, %s)", [f'"{name}"', value])
-            cursor.execute("SET LOCAL session_replication_role = origin")

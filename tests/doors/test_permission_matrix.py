@@ -31,7 +31,7 @@ from reconciliation.models import Run
 from tests.builders import console, federation, identity
 from tests.builders.proposals import a_key
 from tests.doors.matrix import ADDED, ADMINISTERED, BY_SERVICE, CLOSED, GROUPS, Row, rows
-from tests.doors.world import BUDGET, COMPANY, ORDER, READ, Reply, World, a_body, page_path, undone, watched
+from tests.doors.world import BUDGET, COMPANY, ORDER, READ, Reply, World, a_body, contents, page_path, undone, watched
 
 pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
 
@@ -64,6 +64,7 @@ class Scene:
     world: World
     arguments: dict[str, dict[str, str]]
     bodies: dict[str, object]
+    contents: dict[str, tuple[int, str]]
 
     def path(self, route: str) -> str:
         """Return the address of a route, with something of the sample company for each of its variables."""
@@ -180,6 +181,7 @@ def a_scene(world: World) -> Scene:
             "proposals:proposal-batch": {"items": [a_body() | {"idempotency_key": a_key()}]},
             "reconciliation:run_now": {"company": COMPANY},
         },
+        contents=contents(),
     )
 
 
@@ -224,7 +226,7 @@ def test_every_caller_gets_the_answer_in_the_table(scene: Scene, row: Row) -> No
             if expected not in REFUSED:
                 answers[column] = answer_of(scene.knock(row, client))
                 continue
-            with watched() as traces:
+            with watched(scene.contents) as traces:
                 answers[column] = answer_of(scene.knock(row, client))
         assert traces.changed == [], column
         if expected == "403":

@@ -33,6 +33,7 @@ from proposals.models import Proposal
 from tests.builders import console, gateway, identity
 from tests.builders.console import Installation
 from tests.builders.proposals import a_key
+from tests.builders.snapshot import writes_of
 
 COMPANY = "DE01"
 ALIASES = ("default", "ledger")
@@ -42,8 +43,8 @@ READ = "check_budget"
 BUDGET = {"cost_centre": "4010", "year": 2026}
 # What an attempt may leave although it was refused: its record, and the session it was made in.
 NOT_DOMAIN = frozenset({"audit", "sessions", "admin", "contenttypes"})
-# …what counts attempts, and the proof that was used up by one.
-COUNTERS = frozenset({"identity_proofuse", "identity_ratecounter", "identity_refusalcount"})
+# …what counts attempts, the proof that was used up by one, and that somebody has the page of a proposal open.
+COUNTERS = frozenset({"identity_proofuse", "identity_ratecounter", "identity_refusalcount", "approvals_looking"})
 SIGNED_IN_BY = "django.contrib.auth.backends.ModelBackend"
 INPUT = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)"')
 # A token lives for five minutes; one that is used a second time must still outlive its test.
@@ -216,14 +217,21 @@ def undone() -> Iterator[None]:
 
 
 @contextmanager
-def watched() -> Iterator[Traces]:
-    """Fill the traces with what the block recorded and changed."""
+def watched(known: dict[str, tuple[int, str]] | None = None) -> Iterator[Traces]:
+    """Fill the traces with what the block recorded and changed; `known` are the contents before it, where somebody has them already."""
     traces = Traces()
-    before, seen = contents(), set(Event.objects.values_list("pk", flat=True))
+    before, written = contents() if known is None else known, writes()
+    seen = set(Event.objects.values_list("pk", flat=True))
     yield traces
-    after = contents()
     traces.events.extend(Event.objects.exclude(pk__in=seen).order_by("recorded_at"))
-    traces.changed.extend(sorted(table for table in after if after[table] != before[table]))
+    if writes() != written:
+        after = contents()
+        traces.changed.extend(sorted(table for table in after if after[table] != before[table]))
+
+
+def writes() -> list[dict[str, tuple[int, ...]]]:
+    """Return what this transaction has written to the tables of the domain, in each database."""
+    return [{name: counts for name, counts in writes_of(alias).items() if name in _tables(alias)} for alias in ALIASES]
 
 
 def contents() -> dict[str, tuple[int, str]]:
@@ -231,19 +239,21 @@ def contents() -> dict[str, tuple[int, str]]:
     found: dict[str, tuple[int, str]] = {}
     for alias in ALIASES:
         with connections[alias].cursor() as cursor:
-            cursor.execute(_statement(alias))
+            cursor.execute(
+                " UNION ALL ".join(
+                    f"SELECT '{table}', count(*), md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {table} t"
+                    for table in _tables(alias)
+                )
+            )
             found |= {table: (count, digest) for table, count, digest in cursor.fetchall()}
     return found
 
 
 @cache
-def _statement(alias: str) -> str:
+def _tables(alias: str) -> list[str]:
     models: list[type[Model]] = [model for model in apps.get_models() if model._meta.app_label not in NOT_DOMAIN and model._meta.managed]
     named = {model._meta.db_table for model in models if (model._meta.app_label == "ledger") == (alias == "ledger")}
-    tables = sorted(named - COUNTERS)
-    return " UNION ALL ".join(
-        f"SELECT '{table}', count(*), md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {table} t" for table in tables
-    )
+    return sorted(named - COUNTERS)
 
 
 def outcome_of(event: Event) -> dict[str, Any]:

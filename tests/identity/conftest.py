@@ -8,33 +8,34 @@ from joserfc.jwk import ECKey
 
 from identity.models import Agent, Role
 from tests.builders.identity import equipped_agent, make_agent, make_user
+from tests.builders.kept import kept
 
 
 @pytest.fixture
 def alice() -> User:
-    return make_user("alice", [Role.AGENT_OWNER])
+    return kept("alice of identity", lambda: make_user("alice", [Role.AGENT_OWNER]))
 
 
 @pytest.fixture
 def bob() -> User:
-    return make_user("bob", [Role.ADMINISTRATOR])
+    return kept("bob of identity", lambda: make_user("bob", [Role.ADMINISTRATOR]))
 
 
 @pytest.fixture
 def dora() -> User:
-    return make_user("dora", [Role.AGENT_OWNER])
+    return kept("dora of identity", lambda: make_user("dora", [Role.AGENT_OWNER]))
 
 
 @pytest.fixture
 def charlie() -> User:
-    return make_user("charlie", [Role.AGENT_OWNER, Role.ADMINISTRATOR], ["FR01"])
+    return kept("charlie of identity", lambda: make_user("charlie", [Role.AGENT_OWNER, Role.ADMINISTRATOR], ["FR01"]))
 
 
 @pytest.fixture
 def agent(alice: User) -> Agent:
-    return make_agent(alice)
+    return kept("agent", lambda: make_agent(alice))
 
 
 @pytest.fixture
 def equipped(alice: User) -> tuple[Agent, ECKey]:
-    return equipped_agent(alice, "create_purchase_order", "check_budget")
+    return kept("equipped", lambda: equipped_agent(alice, "create_purchase_order", "check_budget"))

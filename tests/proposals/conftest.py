@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, TypeAlias
 
 import pytest
@@ -19,6 +20,7 @@ from identity.models import Agent, Role
 from identity.principals import AgentPrincipal
 from kernel.canonical import parse_json, to_json_text
 from tests.builders import identity
+from tests.builders.kept import kept
 from tests.builders.proposals import COMPANY, PlainErp, PlainGate, a_key, a_purchase_order, routed_by
 
 # Django's test client adds `json` to its responses, which the type of a response does not know.
@@ -140,24 +142,33 @@ def gate() -> Iterator[PlainGate]:
 @pytest.fixture
 def alice(db: None) -> User:
     """Return the owner of the agent under test."""
-    return identity.make_user("alice", [Role.AGENT_OWNER, Role.APPROVER])
+    return kept("alice of proposals", lambda: identity.make_user("alice", [Role.AGENT_OWNER, Role.APPROVER]))
 
 
 @pytest.fixture
 def bob(db: None) -> User:
     """Return the owner of another agent in the same company."""
-    return identity.make_user("bob", [Role.AGENT_OWNER])
+    return kept("bob of proposals", lambda: identity.make_user("bob", [Role.AGENT_OWNER]))
 
 
 @pytest.fixture
 def door(alice: User) -> Door:
     """Return alice's agent with a token to propose orders."""
-    agent, key = identity.equipped_agent(alice, "create_purchase_order", "post_journal_entry", "check_budget")
-    return Door(agent, key).holding()
+    return kept(
+        f"door {_minutes()}",
+        lambda: Door(*identity.equipped_agent(alice, "create_purchase_order", "post_journal_entry", "check_budget")).holding(),
+    )
 
 
 @pytest.fixture
 def other_door(bob: User) -> Door:
     """Return bob's agent with a token to propose orders in the same company: it must see nothing of alice's."""
-    agent, key = identity.equipped_agent(bob, "create_purchase_order", "check_budget", name="Other agent")
-    return Door(agent, key).holding()
+    return kept(
+        f"other door {_minutes()}",
+        lambda: Door(*identity.equipped_agent(bob, "create_purchase_order", "check_budget", name="Other agent")).holding(),
+    )
+
+
+def _minutes() -> int:
+    """Return a number that is another one after two minutes: a token lives for five."""
+    return int(monotonic() // 120)

@@ -12,6 +12,7 @@ from gateway.addresses import parse_allow_list
 from identity.models import Agent, Role
 from tests.builders.http import Listener, Reply, listening
 from tests.builders.identity import make_agent, make_user
+from tests.builders.kept import kept
 
 
 @pytest.fixture(scope="module")
@@ -30,19 +31,19 @@ def receiver(server: Listener, settings: Any) -> Listener:
 
 @pytest.fixture
 def alice(db: None) -> User:
-    return make_user("alice", [Role.AGENT_OWNER])
+    return kept("alice of webhooks", lambda: make_user("alice", [Role.AGENT_OWNER]))
 
 
 @pytest.fixture
 def bob(db: None) -> User:
-    return make_user("bob", [Role.APPROVER, Role.AGENT_OWNER])
+    return kept("bob of webhooks", lambda: make_user("bob", [Role.APPROVER, Role.AGENT_OWNER]))
 
 
 @pytest.fixture
 def charlie(db: None) -> User:
-    return make_user("charlie", [Role.AGENT_OWNER, Role.ADMINISTRATOR], ["FR01"])
+    return kept("charlie of webhooks", lambda: make_user("charlie", [Role.AGENT_OWNER, Role.ADMINISTRATOR], ["FR01"]))
 
 
 @pytest.fixture
 def agent(alice: User) -> Agent:
-    return make_agent(alice)
+    return kept("agent", lambda: make_agent(alice))
