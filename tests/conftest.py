@@ -16,15 +16,31 @@ from pytest_django import DjangoDbBlocker
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
 
+# What takes a minute or more goes first, so that no worker ends alone with it.
+LONGEST = ("tests/journey/", "tests/browser/test_pages.py", "tests/browser/", "tests/doors/", "tests/mcp/", "tests/chaos/")
+# Directories whose tests share an installation that takes seconds to make.
+SHARED = ("tests/journey/", "tests/browser/", "tests/doors/", "tests/mcp/", "tests/evidence/", "tests/console/")
+SWEEP = "tests/browser/test_pages.py::test_every_page"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest tests first; the others stay in their order."""
+    items.sort(key=lambda item: next((rank for rank, start in enumerate(LONGEST) if item.nodeid.startswith(start)), len(LONGEST)))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
-    """Keep the tests of one real installation, or of one server, in one worker (xdist 3.8 loses its own groups under pytest 9.2)."""
+    """Keep tests that share something in one worker: a directory's installation, or what a file's tests start from."""
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return next((directory for directory in ("tests/journey/", "tests/mcp/") if nodeid.startswith(directory)), nodeid)
+            if nodeid.startswith(SWEEP):
+                return nodeid
+            return next((directory for directory in SHARED if nodeid.startswith(directory)), nodeid.partition("::")[0])
 
+    config.option.loadscopereorder = False
     return Scheduling(config, log)
 
 

@@ -27,7 +27,8 @@ WATCH = (
 # What axe looks for: every rule, what a theme can change, what a width can change.
 EVERYTHING = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
-SHAPE = {"type": "rule", "values": [*COLOURS["values"], "target-size", "scrollable-region-focusable"]}
+SHAPE = {"type": "rule", "values": ["target-size", "scrollable-region-focusable"]}
+PHONE_COLOURS = {"type": "rule", "values": [*COLOURS["values"], *SHAPE["values"]]}
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 360, "height": 780}
 

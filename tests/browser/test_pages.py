@@ -6,18 +6,19 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.browser.conftest import COLOURS, EVERYTHING, PHONE, SHAPE, WIDE, Watched
+from tests.browser.conftest import COLOURS, EVERYTHING, PHONE, PHONE_COLOURS, SHAPE, WIDE, Watched
 from tests.browser.sweep import stops
 from tests.builders.console import ENTRY, ORDER, Installation, commit_everything, decide, seal_everything
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True, databases=["default", "ledger"])]
 
-# Every rule is checked in the first look, in the others what a theme or a width can change. A page is loaded once.
+# Every rule is checked in the first look, in the others what a theme or a width can change; each colour is seen in three of them. A page
+# is loaded once.
 LOOKS = (
     ("wide-light", WIDE, "light", EVERYTHING),
     ("wide-dark", WIDE, "dark", COLOURS),
-    ("phone-dark", PHONE, "dark", SHAPE),
-    ("phone-light", PHONE, "light", COLOURS),
+    ("phone-dark", PHONE, "dark", PHONE_COLOURS),
+    ("phone-light", PHONE, "light", SHAPE),
 )
 
 

@@ -12,11 +12,9 @@ from typing import TypeAlias, TypeVar, cast
 
 from django.db import connections
 
-from tests.builders.snapshot import Table, replicating, sequences_of, tables_of, writes_of
+from tests.builders.snapshot import Table, Written, replicating, sequences_of, tables_of, written_by
 
 T = TypeVar("T")
-# How many rows were inserted, updated and deleted by this transaction, for each table of each database.
-Writes: TypeAlias = dict[str, dict[str, tuple[int, ...]]]
 Path: TypeAlias = tuple[str, ...]
 
 
@@ -31,10 +29,10 @@ class Start:
 
 @dataclass(slots=True)
 class Place:
-    """Which starts this transaction consists of so far, and what they wrote."""
+    """Which starts a test consists of so far, and how each database was left."""
 
     path: Path = ()
-    writes: Writes = field(default_factory=dict)
+    left: dict[str, Written] = field(default_factory=dict)
 
 
 _starts: dict[Path, Start] = {}
@@ -49,30 +47,29 @@ def kept(name: str, make: Callable[[], T], *, aliases: Sequence[str] = ("default
     """
     if not all(connections[alias].in_atomic_block for alias in aliases):
         return make()
-    before = {alias: writes_of(alias) for alias in aliases}
-    if not any(before.values()):
-        _place.path, _place.writes = (), {}
-    elif any(before[alias] != _place.writes.get(alias, {}) for alias in aliases):
+    before = {alias: written_by(alias) for alias in aliases}
+    if all(written.transaction is None for written in before.values()):
+        _place.path, _place.left = (), {}
+    elif any(written.transaction is not None and written != _place.left.get(alias) for alias, written in before.items()):
         return make()
     _place.path = (*_place.path, name)
     start = _starts.get(_place.path)
     if start is None:
         result = make()
-        now = {alias: writes_of(alias) for alias in aliases}
-        changed = {alias: [table for table, counts in now[alias].items() if before[alias].get(table) != counts] for alias in aliases}
-        tables = {alias: tables_of(alias, changed[alias]) for alias in aliases}
+        for alias in aliases:
+            _place.left[alias] = written_by(alias)
+        tables = {alias: tables_of(alias, _place.left[alias].since(before[alias])) for alias in aliases}
         _starts[_place.path] = Start(deepcopy(result), tables, {alias: sequences_of(alias) for alias in aliases})
-        _place.writes |= now
         return result
     for alias in aliases:
         with replicating(alias) as cursor:
             for table in start.tables[alias]:
-                if before[alias]:
+                if before[alias].transaction is not None:
                     cursor.execute(table.delete())
                 with cursor.copy(table.copy("FROM STDIN")) as copy:
                     copy.write(table.rows)
             for sequence, value in start.sequences[alias]:
                 name = f'"{sequence}"'
                 cursor.execute("SELECT setval(%s::regclass, greatest(%s, nextval(%s::regclass)))", [name, value, name])
-    _place.writes |= {alias: writes_of(alias) for alias in aliases}
-    return cast(T, deepcopy(start.result))
+        _place.left[alias] = written_by(alias)
+    return cast("T", deepcopy(start.result))

@@ -21,8 +21,10 @@ COLUMNS = """
         AND table_name NOT IN ('django_migrations', 'django_content_type', 'auth_permission', 'django_admin_log')
     GROUP BY table_name
 """
-WRITES = """
-    SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd + n_tup_del > 0
+WRITTEN = """
+    SELECT pg_current_xact_id_if_assigned()::text,
+        (SELECT array_agg((relname, n_tup_ins, n_tup_upd, n_tup_del)::text)
+        FROM pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd + n_tup_del > 0)
 """
 SEQUENCES = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL"
 
@@ -53,14 +55,28 @@ class Snapshot:
     sequences: dict[str, list[tuple[str, int]]]
 
 
-def writes_of(alias: str) -> dict[str, tuple[int, ...]]:
-    """Return how many rows this transaction has inserted, updated and deleted so far in each table, taken back or not.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A transaction, None before it writes, and how many rows were inserted, updated and deleted in each table, taken back or not.
 
-    PostgreSQL counts them anyway: where nothing was written nothing has to be read to know that nothing changed.
+    PostgreSQL counts them anyway: where nothing was written nothing has to be read to know that nothing changed. The counts of one
+    transaction only grow; they may begin with those of transactions before it.
     """
+
+    transaction: str | None
+    counts: dict[str, str]
+
+    def since(self, earlier: Written) -> set[str]:
+        """Return the names of the tables that were written to."""
+        return {name for name, counts in self.counts.items() if earlier.counts.get(name) != counts}
+
+
+def written_by(alias: str) -> Written:
+    """Return what this session's transaction has written so far."""
     with connections[alias].cursor() as cursor:
-        cursor.execute(WRITES)
-        return {str(name): tuple(counts) for name, *counts in cursor.fetchall()}
+        cursor.execute(WRITTEN)
+        transaction_id, counts = cursor.fetchone()
+    return Written(transaction_id, {name: rest for name, _, rest in (count.strip("()").partition(",") for count in counts or ())})
 
 
 def tables_of(alias: str, names: Collection[str] | None = None) -> list[Table]:

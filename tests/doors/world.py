@@ -33,7 +33,7 @@ from proposals.models import Proposal
 from tests.builders import console, gateway, identity
 from tests.builders.console import Installation
 from tests.builders.proposals import a_key
-from tests.builders.snapshot import writes_of
+from tests.builders.snapshot import written_by
 
 COMPANY = "DE01"
 ALIASES = ("default", "ledger")
@@ -220,18 +220,14 @@ def undone() -> Iterator[None]:
 def watched(known: dict[str, tuple[int, str]] | None = None) -> Iterator[Traces]:
     """Fill the traces with what the block recorded and changed; `known` are the contents before it, where somebody has them already."""
     traces = Traces()
-    before, written = contents() if known is None else known, writes()
+    before = contents() if known is None else known
+    earlier = {alias: written_by(alias) for alias in ALIASES}
     seen = set(Event.objects.values_list("pk", flat=True))
     yield traces
     traces.events.extend(Event.objects.exclude(pk__in=seen).order_by("recorded_at"))
-    if writes() != written:
+    if any(written_by(alias).since(earlier[alias]).intersection(_tables(alias)) for alias in ALIASES):
         after = contents()
         traces.changed.extend(sorted(table for table in after if after[table] != before[table]))
-
-
-def writes() -> list[dict[str, tuple[int, ...]]]:
-    """Return what this transaction has written to the tables of the domain, in each database."""
-    return [{name: counts for name, counts in writes_of(alias).items() if name in _tables(alias)} for alias in ALIASES]
 
 
 def contents() -> dict[str, tuple[int, str]]:
