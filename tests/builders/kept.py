@@ -52,14 +52,15 @@ def kept(name: str, make: Callable[[], T], *, aliases: Sequence[str] = ("default
         _place.path, _place.left = (), {}
     elif any(written.transaction is not None and written != _place.left.get(alias) for alias, written in before.items()):
         return make()
-    _place.path = (*_place.path, name)
-    start = _starts.get(_place.path)
+    path = (*_place.path, name)
+    start = _starts.get(path)
     if start is None:
-        result = make()
+        result = make()  # which may consist of such starts itself
         for alias in aliases:
             _place.left[alias] = written_by(alias)
         tables = {alias: tables_of(alias, _place.left[alias].since(before[alias])) for alias in aliases}
-        _starts[_place.path] = Start(deepcopy(result), tables, {alias: sequences_of(alias) for alias in aliases})
+        _starts[path] = Start(deepcopy(result), tables, {alias: sequences_of(alias) for alias in aliases})
+        _place.path = path
         return result
     for alias in aliases:
         with replicating(alias) as cursor:
@@ -72,4 +73,5 @@ def kept(name: str, make: Callable[[], T], *, aliases: Sequence[str] = ("default
                 name = f'"{sequence}"'
                 cursor.execute("SELECT setval(%s::regclass, greatest(%s, nextval(%s::regclass)))", [name, value, name])
         _place.left[alias] = written_by(alias)
+    _place.path = path
     return cast("T", deepcopy(start.result))
