@@ -23,7 +23,7 @@ SHARED = ("tests/journey/", "tests/browser/", "tests/doors/", "tests/mcp/", "tes
 SWEEP = "tests/browser/test_pages.py::test_every_page"
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest tests first; the others stay in their order."""
     items.sort(key=lambda item: next((rank for rank, start in enumerate(LONGEST) if item.nodeid.startswith(start)), len(LONGEST)))
