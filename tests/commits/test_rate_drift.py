@@ -17,6 +17,7 @@ from proposals.models import Feedback, Proposal
 from proposals.states import ProposalState
 from tests.builders import ledger
 from tests.builders.approvals import a_row, approved, decided_by, make_cast
+from tests.builders.audit import seal_all
 from tests.builders.commits import Gate, as_owner, commit_of, landed_orders, last_event, make_gate, outcome_of, run
 from tests.builders.identity import COMPANY
 
@@ -46,6 +47,7 @@ def gate(db: None) -> Gate:
     gate = Gate(cast=cast, otto=cast.olga)
     CompanyCurrency.objects.create(company=COMPANY, currency="USD", recorded_by=cast.cora, recorded_at=clock_now())
     record(gate, "1.25", days=1)
+    seal_all()
     return gate
 
 
