@@ -69,7 +69,10 @@ def _verified_apart(path: Path) -> dict[str, Any]:
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024); sys.exit(code)"
     ).replace("PATH", repr(countersign_verify.__file__))
     started = time.perf_counter()
-    done = subprocess.run([sys.executable, "-I", "-c", script, "-", str(path)], check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([sys.executable, "-I", "-c", script, "-", str(path)], check=False, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        print(done.stdout[-3000:], flush=True)
+        raise SystemExit("The bundle does not verify; what does not hold stands above.")
     return {"seconds": time.perf_counter() - started, "peak_mib": float(done.stdout.splitlines()[-1])}
 
 

@@ -1033,6 +1033,10 @@ class Members(Mapping[str, bytes]):
         with opened() as file:
             return file.read()
 
+    def __contains__(self, path: object) -> bool:
+        """Tell whether there is such a member, without reading it: a Mapping would, and large ones can't be read whole."""
+        return path in self._sources
+
     def __iter__(self) -> Iterator[str]:
         """Yield the paths."""
         return iter(self._sources)

@@ -16,7 +16,17 @@ from audit.bundle_parts import Column, Scope, Table, register_section, register_
 from audit.keys import verifying_key
 from audit.period_bundle import EmptyPeriod, MadeBundle, make_period_bundle, plan_period
 from audit.records import Subject
-from audit.verifier.countersign_verify import Findings, Members, decode_base64, encode_base64, read_archive, verify_path, write_archive
+from audit.verifier import countersign_verify
+from audit.verifier.countersign_verify import (
+    Findings,
+    Malformed,
+    Members,
+    decode_base64,
+    encode_base64,
+    read_archive,
+    verify_path,
+    write_archive,
+)
 from audit.workshop import Workshop
 from kernel.canonical import canonical_bytes
 from tests.builders.audit import CommittedProposal, committed_proposal, recorded_many, seal_and_sign
@@ -257,3 +267,14 @@ def test_an_attack_by_whoever_can_sign_is_named(made: Made, tmp_path: Path, atta
 def test_an_empty_period_is_refused(made: Made) -> None:
     with pytest.raises(EmptyPeriod):
         plan_period(since=datetime(2001, 1, 1, tzinfo=UTC), until=datetime(2002, 1, 1, tzinfo=UTC), companies=None, visible={})
+
+
+def test_a_member_too_large_to_be_read_whole_is_there_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A year's events.jsonl is far larger than what is read at once."""
+    monkeypatch.setattr(countersign_verify, "MEMBER_BYTES_MAX", 10)
+    members = Members.of({"events.jsonl": b"x" * 11 + b"\n"})
+    assert "events.jsonl" in members
+    assert "other" not in members
+    assert members.measure("events.jsonl")[0] == 12
+    with pytest.raises(Malformed):
+        members["events.jsonl"]
