@@ -62,8 +62,8 @@ def _copied(count: int) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         for statement, rows in ((EVENT_COPY, events), (SEAL_COPY, seals)):
             with cursor.copy(statement) as copy:
-                for row in rows:
-                    copy.write_row(row)
+                for values_of_row in rows:
+                    copy.write_row(values_of_row)
         subtrees = b"".join(head.frontier.subtrees)
         FrontierRow.objects.create(size=head.frontier.size, subtrees=subtrees, root=head.frontier.root(), entry=head.entry)
     return count

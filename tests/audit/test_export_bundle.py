@@ -86,7 +86,7 @@ def test_a_bundle_verifies_with_the_pinned_key(bundle: EvidenceBundle, tmp_path:
     findings = verify(bundle.archive, tmp_path)
     assert findings.holds, findings.problems
     assert findings.limitations == []
-    assert len(findings.checks) == 12
+    assert len(findings.checks) == 13
     assert all(holds for _, holds, _ in findings.checks)
 
 

@@ -14,7 +14,8 @@ from audit.models import Event
 from audit.records import Subject
 from audit.residency import allow_export
 from audit.retention.errors import RegionRefused
-from config.residency import allowed_regions, endpoint_regions, region_of, require_regions
+from config.residency import allowed_regions, endpoint_regions, require_regions
+from gateway.regions import region_of
 from kernel.actors import Actor
 from kernel.errors import ValidationFailed
 from tests.builders.audit import INSTANT, payload_of

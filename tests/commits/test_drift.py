@@ -25,6 +25,7 @@ from proposals.representation import proposal_view
 from proposals.states import ProposalState
 from tests.builders import ledger
 from tests.builders.approvals import a_row, approved, decided_by, make_cast, principal_of
+from tests.builders.audit import seal_all
 from tests.builders.commits import Gate, as_owner, commit_of, kinds, landed_orders, last_event, make_gate, outcome_of, run
 from tests.builders.flags import ANY_DAY, calm, thresholds
 from tests.builders.identity import COMPANY
@@ -119,6 +120,7 @@ def test_its_first_step_is_due_by_the_calendar_and_then_asks_the_fallback_group(
     ledger.open_company(COMPANY, budget="10000.00")
     cast = make_cast([a_row(10, steps=steps)])
     calm(author=cast.cora, activator=cast.cem)
+    seal_all()
     proposal = approved(Gate(cast=cast, otto=cast.olga).order("5000.00"), cast.alice, cast.dora)
     spend("5000.01")
     run()
@@ -132,6 +134,7 @@ def test_its_first_step_is_due_by_the_calendar_and_then_asks_the_fallback_group(
 def test_it_is_never_part_of_a_bulk_approval() -> None:
     ledger.open_company(COMPANY, budget="10000.00")
     cast = make_cast([bulk_row(10, up_to_minor=25_000_00)])
+    seal_all()
     _, _, new = drifted_order(Gate(cast=cast, otto=cast.olga))
     gate = Gate(cast=cast, otto=cast.olga)
     plain = gate.order("101.17")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from approvals import plans
 from approvals.models import Decision
 from commits.models import Commit
 from identity.models import ApprovalGroupMember
@@ -163,10 +164,11 @@ def test_agent_is_refused(world: World, case: ApiRefusal) -> None:
     assert (traces.events[0].actor_kind, traces.events[0].actor_id) == ("agent", world.mine.agent.public_id)
 
 
-def test_write_that_no_row_of_the_policy_covers_is_refused(world: World) -> None:
+def test_write_that_no_row_of_the_policy_covers_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     agent, key = identity.equipped_agent(world.person("alice"), "release_inventory", name="Releaser")
     token = identity.access_token(agent, key, "propose", "release_inventory")
     as_owner("DELETE FROM approvals_policyrow WHERE tool = %s", ["release_inventory"])
+    monkeypatch.setattr(plans, "_policies", {})  # a process that has not met the policy before
 
     with watched() as traces:
         response = world.mine.post("proposals", a_body(tool="release_inventory"), key=a_key(), token=token)
@@ -306,7 +308,7 @@ CONSOLE_REFUSALS = [
         "expired",
         meanwhile=time_runs_out,
         also=("proposal:expired",),
-        changed=("proposals_proposal",),
+        changed=("proposals_proposal", "proposals_rollingtotal"),
         options=(("expires_in_seconds", 60),),
     ),
     Refusal("deciding twice", 409, "already_decided", "one person decides once, across all steps", meanwhile=bob_decides_first),
