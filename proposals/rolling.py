@@ -13,9 +13,9 @@ from uuid import UUID
 
 from identity.policies import Usage
 from kernel.together import Reply, Together
+from proposals.queries import COUNTED
 
-# What uses up a ceiling, as in `proposals.queries.COUNTED`.
-COUNTED = "state IN ('approved', 'pending')"
+IS_COUNTED = "state IN ({})".format(", ".join(f"'{state.value}'" for state in sorted(COUNTED)))
 BY_COUNTERPARTY, BY_COST_CENTRE = "counterparty", "cost_centre"
 
 NET = "CASE WHEN is_released THEN -minor ELSE minor END"
@@ -26,7 +26,7 @@ coalesce((
         AND (%(currency)s = '' OR currency = %(currency)s)
 ), 0)::bigint + coalesce((
     SELECT sum(amount_minor) FROM proposals_proposal
-    WHERE agent_id = %(agent)s AND tool = %(tool)s AND created_at > %({{name}})s AND created_at < %({{name}}_hour)s AND {COUNTED}
+    WHERE agent_id = %(agent)s AND tool = %(tool)s AND created_at > %({{name}})s AND created_at < %({{name}}_hour)s AND {IS_COUNTED}
         AND (%(currency)s = '' OR currency = %(currency)s)
 ), 0)::bigint
 """  # noqa: S608  constants
@@ -42,7 +42,7 @@ SELECT value, company, currency, sum(minor)::bigint FROM (
     WHERE agent_id = %(agent)s AND tool = %(tool)s AND kept_by = '{by}' AND value = ANY(%(values)s) AND hour >= %(since_hour)s
     UNION ALL
     SELECT {by}, company, currency, amount_minor FROM proposals_proposal
-    WHERE agent_id = %(agent)s AND tool = %(tool)s AND created_at > %(since)s AND created_at < %(since_hour)s AND {COUNTED}
+    WHERE agent_id = %(agent)s AND tool = %(tool)s AND created_at > %(since)s AND created_at < %(since_hour)s AND {IS_COUNTED}
         AND {by} = ANY(%(values)s)
 ) AS parts GROUP BY value, company, currency HAVING sum(minor) <> 0
 """.strip()  # noqa: S608  one of two columns

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 
@@ -24,10 +26,12 @@ def hold_until_final(rows: Sequence[tuple[Commit, Verdict]], *, now: datetime) -
 
     It leaves no event: nothing was done, and `commit:started` names the receipts that were waited for.
     """
+    waiting: dict[tuple[str, str, timedelta], list[UUID]] = defaultdict(list)
     for row, verdict in rows:
-        decided_at = row.proposal.decided_at or now
-        pause = TICK if now - decided_at < PATIENCE else PAUSE
-        statements.freeze([row.pk], code=verdict.code, detail=verdict.reason, not_before=now + pause)
+        pause = TICK if now - (row.proposal.decided_at or now) < PATIENCE else PAUSE
+        waiting[verdict.code, verdict.reason, pause].append(row.pk)
+    for (code, detail, pause), keys in waiting.items():
+        statements.freeze(keys, code=code, detail=detail, not_before=now + pause)
     if rows:
         transaction.on_commit(request_seal)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
@@ -26,7 +26,7 @@ from audit.workshop import Workshop
 from identity.permissions import Permission, companies_with
 from kernel.actors import Actor
 from kernel.clock import wire_time
-from kernel.errors import DomainError, PermissionRefused, StateConflict
+from kernel.errors import DomainError, PermissionRefused, StateConflict, ValidationFailed
 from kernel.queue import wake
 from kernel.transitions import advance
 from reconciliation.evidence.errors import BundleNotReady, PeriodWrong
@@ -128,13 +128,21 @@ def _requested(row: Bundle, *, user: User, actor: Actor, now: datetime, wanted: 
     row.destination = wanted.destination.strip() or row.region
     try:
         with transaction.atomic():
+            _check_lengths(wanted)
             leaves = allow_export(destination=row.destination, reason=wanted.reason, subject=_subject(row), actor=actor, now=now)
             row.reason = wanted.reason.strip() if leaves else ""
             _queue(row, actor=actor, now=now)
-    except RegionRefused as error:
+    except (RegionRefused, ValidationFailed) as error:
         record_denial(kind=EvidenceEvent.BUNDLE_REFUSED, actor=actor, subject=_subject(row), now=now, error=error)
         raise
     return row
+
+
+def _check_lengths(wanted: Wanted) -> None:
+    for name, said in asdict(wanted).items():
+        longest = getattr(Bundle._meta.get_field(name), "max_length", 0)
+        if len(said) > longest:
+            raise ValidationFailed(detail=f"The {name} of a bundle has at most {longest} characters; this one has {len(said)}.")
 
 
 def _queue(row: Bundle, *, actor: Actor, now: datetime) -> None:

@@ -19,8 +19,6 @@ from reconciliation.evidence.errors import PeriodWrong
 from reconciliation.evidence.pages import bundle_row, default_period
 from reconciliation.evidence.queries import get_bundle_for, visible_bundles
 
-LENGTHS_MAX = {"purpose": 300, "destination": 64, "reason": 300}
-
 
 @require_safe
 @requires(Permission.EVIDENCE_EXPORT)
@@ -68,9 +66,8 @@ def download(request: HttpRequest, bundle_id: str) -> FileResponse:
 
 
 def wanted_of(request: HttpRequest) -> services.Wanted:
-    """Return what the form says about a bundle; what is too long is cut."""
-    said = {name: request.POST.get(name, "").strip()[:length] for name, length in LENGTHS_MAX.items()}
-    return services.Wanted(**said)
+    """Return what the form says about a bundle."""
+    return services.Wanted(**{name: request.POST.get(name, "").strip() for name in ("purpose", "destination", "reason")})
 
 
 def _day(request: HttpRequest, name: str) -> datetime:

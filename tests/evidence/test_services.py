@@ -159,11 +159,19 @@ def test_what_leaves_its_region_says_why_or_stays(auditor: User, evidence: Evide
     with pytest.raises(ValidationFailed):
         asked(auditor, evidence, wanted=services.Wanted(destination="no region!"))
     assert not Bundle.objects.exists()
-    assert kinds() == ["evidence:bundle_refused"]
+    assert kinds() == ["evidence:bundle_refused"] * 2
     taken = asked(auditor, evidence, wanted=services.Wanted(destination="us-east", reason="Asked for by the group's auditors"))
     assert (taken.region, taken.destination, taken.reason) == ("unspecified", "us-east", "Asked for by the group's auditors")
-    assert kinds()[1:] == ["evidence:exported_across_regions", "evidence:bundle_requested"]
+    assert kinds()[2:] == ["evidence:exported_across_regions", "evidence:bundle_requested"]
     assert asked(auditor, evidence).destination == "unspecified"
+
+
+def test_what_is_too_long_is_refused_not_cut(auditor: User, evidence: Evidence) -> None:
+    with pytest.raises(ValidationFailed, match="has at most 300 characters; this one has 301"):
+        asked(auditor, evidence, wanted=services.Wanted(purpose="x" * 301))
+    assert not Bundle.objects.exists()
+    assert kinds() == ["evidence:bundle_refused"]
+    assert asked(auditor, evidence, wanted=services.Wanted(purpose="x" * 300)).purpose == "x" * 300
 
 
 def test_a_proposals_page_asks_for_its_bundle_shows_progress_and_gives_it(auditor: User, evidence: Evidence) -> None:
