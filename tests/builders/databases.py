@@ -43,7 +43,8 @@ def template(alias: str) -> str:
 def migrations_digest() -> str:
     """Return what changes when a migration does, ours or a package's."""
     digest = hashlib.sha256()
-    for path in [PROJECT / "requirements.txt", *sorted(PROJECT.glob("[!.]*/**/migrations/*.py"))]:
+    files = (path for path in PROJECT.glob("[!.]*/**/migrations/*") if path.suffix in {".py", ".sql"})
+    for path in [PROJECT / "requirements.txt", *sorted(files)]:
         digest.update(path.relative_to(PROJECT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
