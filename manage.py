@@ -13,7 +13,10 @@ def main() -> None:
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
 
+    from config.loading import load
+
     try:
+        load()
         execute_from_command_line(sys.argv)
     except OperationalError as error:
         hint = "Is Countersign running (make run), or are DATABASE_URL and LEDGER_DATABASE_URL set?"

@@ -17,7 +17,7 @@ from approvals.queries import badge
 from identity.models import Role
 from identity.permissions import ROLE_PERMISSIONS, Permission
 from identity.preferences.queries import views_of
-from identity.queries import roles_of
+from identity.queries import keep_assignments, roles_of
 from kernel.clock import now as clock_now
 from kernel.context import current_origin
 
@@ -128,6 +128,7 @@ def shell_for(request: HttpRequest) -> Shell:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return Shell("", "", ())
+    keep_assignments(user)
     labels, roles, now = dict(Role.choices), roles_of(user), clock_now()
     here = _current(request.path, [HOME, *(place.url_name for place in PLACES)])
     groups: dict[str, list[Item]] = {"": [Item("Today", reverse(HOME), "bolt", here == HOME, 0)]} if roles else {}

@@ -186,11 +186,14 @@ class _Look:
         """Return how many proposals the view has without filters."""
         if view not in self.counted:
             is_empty = view is View.DELEGATED and not self.person.held
-            rows = _of_view(self.person, view, self.person.now)
-            if view is View.WAITING:
-                rows = _among_the_first(self.person, rows)
-            self.counted[view] = 0 if is_empty else rows.order_by("expires_at")[:COUNTED_MAX].count()
+            self.counted[view] = 0 if is_empty else self._found(view)
         return self.counted[view]
+
+    def _found(self, view: View) -> int:
+        rows = _of_view(self.person, view, self.person.now)
+        if view is View.WAITING:
+            rows = _among_the_first(self.person, rows)
+        return rows.order_by("expires_at")[:COUNTED_MAX].count()
 
 
 def _look(user: User, now: datetime) -> _Look:

@@ -17,6 +17,7 @@ class Command(BaseCommand):
     """Imports a file of reference rates in the form of the European Central Bank, CSV or XML, and says what was new."""
 
     help = "Import exchange rates from a file or an address (ECB reference rates, CSV or XML); without one, from the configured source."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the place and the name of the source."""

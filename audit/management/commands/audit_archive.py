@@ -22,6 +22,7 @@ class Command(BaseCommand):
     """Archives whole months; the database's owner runs it."""
 
     help = "make: archive and detach every month before one. verify: check an archive file with the log's key or a pinned one."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""

@@ -18,6 +18,7 @@ class Command(BaseCommand):
     """Writes a consistency proof in the form of C2SP tlog-witness's request."""
 
     help = "Writes the proof that the newer checkpoint contains the older one; countersign_verify.py --consistency takes it."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""

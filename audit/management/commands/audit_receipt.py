@@ -18,6 +18,7 @@ class Command(BaseCommand):
     """Issues one receipt."""
 
     help = "Writes the inclusion receipt of a proposal: its events, proved to stand in a signed tree."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""

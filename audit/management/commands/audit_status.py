@@ -17,6 +17,7 @@ class Command(BaseCommand):
     """Says what is wrong with logging, and where checkpoints were brought."""
 
     help = "Says whether logging works. Exit code 0: it does. 1: it does not; each trouble is named."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""

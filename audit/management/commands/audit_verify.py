@@ -19,6 +19,7 @@ class Command(BaseCommand):
     """Verifies the chain and says what holds in plain sentences."""
 
     help = "Verifies the whole audit chain. Exit code 0: everything holds. 1: something does not; each failure is named."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""

@@ -21,6 +21,7 @@ class Command(BaseCommand):
     """Exports one bundle and says how to verify it."""
 
     help = "Writes the evidence bundle of a proposal, or of the newest committed one, to a file."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""

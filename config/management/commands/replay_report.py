@@ -26,6 +26,7 @@ class Command(BaseCommand):
     """Print one JSON object as the last line."""
 
     help = "Print how far a replay is, or with --verify what it came to, as one JSON object."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options."""

@@ -16,6 +16,7 @@ class Command(BaseCommand):
     """Rotate the signing key with overlap, or at once when it may be known to others."""
 
     help = "Publish a new token signing key; it signs in ten minutes, the one before it verifies until its last token has ended."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options."""

@@ -20,6 +20,7 @@ class Command(BaseCommand):
     """Loads vendors, products, stock, periods and budgets that the orders of a directory need."""
 
     help = "Load vendors, products and stock from CSV files, open the periods and set the budgets that the orders need."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the directory and the company."""

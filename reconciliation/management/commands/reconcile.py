@@ -17,6 +17,7 @@ class Command(BaseCommand):
     """Prints one line per company; exit code 1 when a company has unresolved breaks or could not be compared."""
 
     help = "Compare what was intended with what landed, up to now. Exit code 0 only when nothing is unresolved."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--company", help="Only this company; every company without it")
