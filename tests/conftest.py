@@ -5,6 +5,7 @@ The cast: alice approves (or owns), bob shares her duties, charlie is an outside
 
 from __future__ import annotations
 
+import gc
 import os
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,15 @@ from django.conf import settings
 from pytest_django import DjangoDbBlocker
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+
+# As in config.loading: what is collected stays to the end.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from here on, beside what was loaded."""
+    gc.freeze()
+    gc.enable()
 
 
 # What takes a minute or more goes first, so that no worker ends alone with it.
@@ -86,11 +96,3 @@ def _validate_events() -> None:
     from tests.builders.records import watch_records
 
     watch_records()
-
-
-@pytest.fixture(autouse=True)
-def _forget_content_types() -> None:
-    """Let nobody use numbers of content types that a test before kept in memory: the flush between tests gives them new ones."""
-    from django.contrib.contenttypes.models import ContentType
-
-    ContentType.objects.clear_cache()

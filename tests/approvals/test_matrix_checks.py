@@ -101,7 +101,8 @@ class TestChecker:
         assert any("in any other company" in text for text in texts)
         assert any("in DE01" in text for text in texts)
 
-    def test_what_is_too_much_to_try_is_said(self) -> None:
+    def test_what_is_too_much_to_try_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("approvals.matrix.checker.CASES_MAX", 2_000)
         rows = [
             a_row(
                 10 + place,

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
+# The shell is the same browser without its windows: it takes less than half the time for the same pages.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--font-render-hinting=none"]
 
 
@@ -17,7 +19,7 @@ def chromium() -> Iterator[Browser]:
 
     Playwright keeps an event loop running in its thread until this ends; tests that run loops of their own come before or after.
     """
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(args=ARGUMENTS, executable_path=found)
         yield started

@@ -118,8 +118,6 @@ def put_back(snapshot: Snapshot) -> None:
     """Both databases hold what they held then."""
     for alias in ALIASES:
         with replicating(alias) as cursor:
-            names = sql.SQL(", ").join(sql.Identifier(table.name) for table in snapshot.tables[alias])
-            cursor.execute(sql.SQL("TRUNCATE {} CASCADE").format(names))
             for table in snapshot.tables[alias]:
                 with cursor.copy(table.copy("FROM STDIN")) as copy:
                     copy.write(table.rows)

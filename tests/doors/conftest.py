@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from tests.doors.world import World, make_world, undone
+from tests.doors.world import World, make_world, settled, undone
 
 
 @pytest.fixture(scope="package")
@@ -17,4 +17,6 @@ def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_fa
     Each test runs in savepoints of its own inside this transaction, which its `django_db` mark brings.
     """
     with django_db_blocker.unblock(), undone(), pytest.MonkeyPatch.context() as patch:
-        yield make_world(tmp_path_factory.mktemp("sample"), patch)
+        made = make_world(tmp_path_factory.mktemp("sample"), patch)
+        settled()
+        yield made

@@ -31,7 +31,7 @@ from reconciliation.models import Run
 from tests.builders import console, federation, identity
 from tests.builders.proposals import a_key
 from tests.doors.matrix import ADDED, ADMINISTERED, BY_SERVICE, CLOSED, GROUPS, Row, rows
-from tests.doors.world import BUDGET, COMPANY, ORDER, READ, Reply, World, a_body, contents, page_path, undone, watched
+from tests.doors.world import BUDGET, COMPANY, ORDER, READ, Reply, World, a_body, contents, page_path, settled, undone, watched
 
 pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
 
@@ -94,7 +94,9 @@ def scene(world: World, django_db_blocker: DjangoDbBlocker) -> Iterator[Scene]:
     with django_db_blocker.unblock(), undone(), pytest.MonkeyPatch.context() as patch:
         # In this one transaction nothing can ever be sealed, so a bundle is refused at once instead of after five seconds.
         patch.setattr("config.views.audit.SEAL_WAIT_SECONDS", 0.0)
-        yield a_scene(world)
+        made = a_scene(world)
+        settled()
+        yield made
 
 
 def a_scene(world: World) -> Scene:

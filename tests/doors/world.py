@@ -216,6 +216,12 @@ def undone() -> Iterator[None]:
         yield
 
 
+def settled() -> None:
+    """Check now what was deferred to the end of the transaction: otherwise each test would check it again at its own end."""
+    for alias in ALIASES:
+        connections[alias].check_constraints()
+
+
 @contextmanager
 def watched(known: dict[str, tuple[int, str]] | None = None) -> Iterator[Traces]:
     """Fill the traces with what the block recorded and changed; `known` are the contents before it, where somebody has them already."""
