@@ -21,7 +21,7 @@ run: $(VENV)/.runtime  ## start everything (PostgreSQL, web, worker, sealer) wit
 	@exec $(BIN)/python -m config.supervisor --sample --port $(PORT)
 
 test: $(VENV)/.development browser  ## run every test, browser included
-	$(WITH_POSTGRES) $(BIN)/pytest -n 3 --dist loadgroup $(TESTS)
+	$(WITH_POSTGRES) $(BIN)/pytest -n 2 --dist loadgroup $(TESTS)
 
 check: $(VENV)/.development  ## lint, format, types, templates, spelling, architecture
 	$(BIN)/ruff check .

@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(trans
 
 # A page is loaded once. Every rule is checked in the first look, in the others what a theme or a width can change and no look before
 # has shown; the colours of the dark theme are checked wide and narrow by turns, since the pages share them.
+# A look without rules is pictured as far as its first screen.
 LOOKS = tuple(
     (
         ("wide-light", WIDE, "light", EVERYTHING),
@@ -42,7 +43,7 @@ def test_every_page_in_every_look(visit: Callable[..., Watched], installation: I
         for look, size, scheme, rules in LOOKS[turn % len(LOOKS)]:
             page.set_viewport_size(size)  # type: ignore[arg-type]
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            watched.picture(f"{name}-{look}")
+            watched.picture(f"{name}-{look}", is_full=rules is not None)
             try:
                 watched.check(rules=rules)
             except AssertionError as error:

@@ -1,4 +1,4 @@
-"""Stopped and started again, an installation is the same one."""
+"""Killed and started again, an installation is the same one; that a stop stops everything is asserted when `running` ends."""
 
 from __future__ import annotations
 
@@ -20,23 +20,16 @@ def test_second_start_keeps_the_data(running: RealInstallation) -> None:
     files = {path: path.read_bytes() for path in kept}
     ids = running.ask("SELECT id FROM proposals_proposal ORDER BY id")
     assert len(ids) >= 7
-    running.stop()
-    assert not running.is_healthy()
+    # The supervisor alone is killed, without a warning: the next start ends what it left running.
+    left = running.kill_supervisor()
     running.start()
+    assert [process for process in left if is_alive(process.pid)] == []
     assert {path: path.read_bytes() for path in kept} == files
     assert running.ask("SELECT id FROM proposals_proposal ORDER BY id") == ids
     # Agent, key, chain and worker go on where they were.
     assert running.client("purchasing-agent").read("get_stock", "DE01", {"item": "P-1007"})["company"] == "DE01"
     verified = running.manage("audit_verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
-
-
-def test_killed_supervisor(running: RealInstallation) -> None:
-    """The next start ends what was left running; that the stop after it stops PostgreSQL too is asserted when `running` ends."""
-    left = running.kill_supervisor()
-    running.start()
-    assert [process for process in left if is_alive(process.pid)] == []
-    assert running.client("purchasing-agent").read("get_stock", "DE01", {"item": "P-1007"})["company"] == "DE01"
 
 
 def test_one_installation_per_directory_and_port(running: RealInstallation) -> None:
