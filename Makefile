@@ -72,7 +72,7 @@ $(VENV)/.development: requirements-dev.txt requirements-verifiers.txt $(VENV)/.r
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --no-deps --ignore-requires-python --require-hashes -r requirements-verifiers.txt
 	@touch $@
 
-# The headless shell is Chromium without its windows, twice as fast; where no package has it, the whole browser does.
+# The headless shell is Chromium without its windows: a quarter less work for the same pages. Where no package has it, the whole browser does.
 browser: $(VENV)/.development
 	@command -v chromium-headless-shell >/dev/null \
 	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update \

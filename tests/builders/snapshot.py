@@ -115,7 +115,7 @@ def taken() -> Snapshot:
 
 
 def put_back(snapshot: Snapshot) -> None:
-    """Both databases hold what they held then."""
+    """Both databases hold what they held then; they have to be empty before, as each test with real transactions finds them."""
     for alias in ALIASES:
         with replicating(alias) as cursor:
             for table in snapshot.tables[alias]:
