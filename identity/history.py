@@ -14,6 +14,7 @@ from django.urls import reverse
 from audit.queries import EventFilter, EventView, events
 from identity.federation.models import FederatedCredential
 from identity.models import Agent, Credential, Grant
+from kernel.canonical import to_json_text
 from kernel.display import Moment, sentence, utc
 from kernel.money import Money
 
@@ -181,6 +182,8 @@ def _shown(row: Any, item: Field[Any, Any], names: Mapping[int, str]) -> str:
         return "Yes" if value else "No"
     if isinstance(value, list):
         return ", ".join(str(part) for part in value)
+    if isinstance(value, dict):
+        return to_json_text(value)
     return str(dict(item.flatchoices).get(value, value)) if item.choices else str(value)
 
 
