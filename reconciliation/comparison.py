@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from commits.states import CommitState
+from gateway.catalogue import write_tools
 from gateway.port import Landed
 from reconciliation.records import Finding, Intended, Tally
 from reconciliation.states import BreakKind
@@ -21,6 +22,8 @@ SETTLING = timedelta(minutes=10)
 # Approved so long before the cut-off it should have landed by then.
 DUE = timedelta(hours=1)
 CANCELLED = "cancelled"
+# Writes that count on the day on which they land.
+UNDATED = frozenset(tool.name for tool in write_tools() if not tool.is_dated)
 # Kinds by the field that differs, the gravest first; fields of a payload are named by their path.
 KINDS_BY_FIELD = (
     (BreakKind.AMOUNT_DIFFERS, re.compile(r"amount|total|currency|debit|credit|price|quantity|limit")),
@@ -183,8 +186,10 @@ def _differences(commit: Intended, document: Landed) -> list[dict[str, str]]:
         ("tool", commit.tool, document.tool),
         ("amount_minor", str(commit.amount_minor), str(document.total_minor)),
         ("currency", commit.currency, document.currency),
-        ("effective_on", commit.effective_on.isoformat(), document.effective_on.isoformat()),
     ]
+    # Approved on one day and landed on the next is no difference where nobody asked for a date.
+    if commit.tool not in UNDATED:
+        pairs.append(("effective_on", commit.effective_on.isoformat(), document.effective_on.isoformat()))
     # An ERP that does not tell has nothing to compare.
     if document.counterparty:
         pairs.append(("counterparty", commit.counterparty, document.counterparty))

@@ -105,6 +105,11 @@ class WriteTool(Tool, ABC, Generic[Payload]):
 
     kind: ToolKind = ToolKind.WRITE
 
+    @property
+    def is_dated(self) -> bool:
+        """Return whether the payload says on which date it counts; a write without one counts on the day on which it lands."""
+        return not {"effective_on", "ordered_on"}.isdisjoint(self.input_model.model_fields)
+
     def validate(self, arguments: Mapping[str, object]) -> Payload:
         """Return the payload as a model that also keeps the tool's own rules; raises ValidationFailed."""
         payload: Payload = validated(self.input_model, arguments, prefix=self.prefix)  # type: ignore[assignment]

@@ -271,7 +271,9 @@ def _check_breaks(
 
 
 def _is_altered(wanted: Wanted, landing: Landing) -> bool:
-    approved = (wanted.company, wanted.amount_minor, wanted.currency, wanted.effective_on, wanted.counterparty)
+    # A change of a customer names no date: it counts on the day on which it lands.
+    wanted_on = landing.effective_on if wanted.tool == "update_customer" else wanted.effective_on
+    approved = (wanted.company, wanted.amount_minor, wanted.currency, wanted_on, wanted.counterparty)
     return approved != (landing.company, landing.total_minor, landing.currency, landing.effective_on, landing.counterparty)
 
 

@@ -62,9 +62,11 @@ def _entry(chance: random.Random) -> Json:
 
 
 def _release(chance: random.Random) -> Json:
+    # Each for an order of its own: the same release written twice would be drift, and rightly void the second.
+    order = f"SO-{chance.randrange(10**12)}"
     if chance.random() < 0.5:
-        return ledger.release(str(chance.randrange(1, 9)), item=scarce_item(chance.randrange(SCARCE_ITEMS)))
-    return ledger.release(str(chance.randrange(1, 200)), location="DEPOT")
+        return ledger.release(str(chance.randrange(1, 9)), item=scarce_item(chance.randrange(SCARCE_ITEMS)), order=order)
+    return ledger.release(str(chance.randrange(1, 200)), location="DEPOT", order=order)
 
 
 def _customer_change(chance: random.Random, company: str) -> Json:

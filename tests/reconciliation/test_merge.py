@@ -101,6 +101,12 @@ def test_each_side_may_have_more() -> None:
     assert (tally.intended_count, tally.landed_count, tally.matched_count) == (1, 1, 1)
 
 
+def test_a_write_that_asked_for_no_date_may_land_on_the_next_day() -> None:
+    item = intended(new_id(), tool="update_customer")
+    findings, tally = found([item], [landed(item, effective_on=date(2026, 11, 21))])
+    assert (findings, tally.matched_count) == ([], 1)
+
+
 @pytest.mark.parametrize(
     ("change", "field", "kind"),
     [
