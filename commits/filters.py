@@ -32,6 +32,11 @@ class Filters:
         texts = {name: query.get(name, "").replace("\0", "").strip()[:KEY_LENGTH_MAX] for name in ("connection", "company", "key")}
         return cls(state=state if state in CommitState.values else "", **texts)
 
+    @property
+    def count(self) -> int:
+        """Return how many of the fields that are typed or chosen narrow the list; the state is a tab."""
+        return sum(map(bool, (self.connection, self.company, self.key)))
+
     def rows(self, rows: QuerySet[Commit]) -> QuerySet[Commit]:
         """Return the commits that match."""
         if self.state:

@@ -68,6 +68,11 @@ class Filters:
             text=query.get("q", "")[:TEXT_LENGTH_MAX].replace("\x00", "").strip(),
         )
 
+    @property
+    def count(self) -> int:
+        """Return how many of the fields that are typed or chosen narrow the queue; state and age have their own places."""
+        return sum(map(bool, (self.kind, self.company, self.owner, self.text)))
+
     def rows(self, user: User, now: datetime, *, is_aged: bool = True) -> QuerySet[Break]:
         """Return the breaks a person may see that pass: writes without an approval first, the oldest of each kind first."""
         found = visible_breaks(user)

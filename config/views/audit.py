@@ -47,7 +47,8 @@ def log(request: HttpRequest) -> HttpResponse:
         "rows": event_rows(found.rows, visibility_of(person_of(request), found.rows)),
         "next_url": address_with(request.GET, after=found.next_cursor) if found.next_cursor else "",
         "is_first": not request.GET.get("after"),
-        "fields": filter_fields(request.GET, period),
+        "fields": (fields := filter_fields(request.GET, period)),
+        "filter_count": sum(bool(request.GET.get(field.name)) for field in fields),
         "card": status_card(now),
         "population": population_of(period),
     }

@@ -44,6 +44,10 @@
   const search = () => {
     const field = document.querySelector("main [data-search], main [role=search] input[type=search]");
     if (field) {
+      const fold = field.closest("details.fold");
+      if (fold) {
+        fold.open = true; // on a narrow screen the field is folded away
+      }
       field.focus();
       field.select();
     } else {

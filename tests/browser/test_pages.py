@@ -61,9 +61,14 @@ def test_pages_of_refusal(visit: Callable[..., Watched], path: str, title: str) 
     watched.picture(f"refused-{path.strip('/')}")
 
 
-def test_the_menu_of_a_phone_opens_and_closes(visit: Callable[..., Watched]) -> None:
+def test_filters_and_menu_of_a_phone_open_and_close(visit: Callable[..., Watched]) -> None:
     watched = visit("maria", phone=True)
-    page = watched.open("/inbox/")
+    page = watched.open("/inbox/?due=week&company=DE01")
+    page.get_by_label("Amount from").wait_for(state="hidden")
+    summary = page.locator(".fold > summary")
+    assert summary.inner_text().split() == ["Filters", "2", "in", "use"]
+    summary.click()
+    page.get_by_label("Amount from").wait_for()
     page.get_by_role("link", name="Menu").click()
     page.get_by_role("link", name="Agents").wait_for()
     watched.check()
@@ -76,6 +81,7 @@ def test_the_menu_of_a_phone_opens_and_closes(visit: Callable[..., Watched]) -> 
 def test_the_theme_is_kept(visit: Callable[..., Watched], scripts: bool) -> None:
     watched = visit("maria", scripts=scripts)
     page = watched.open("/inbox/")
+    assert page.get_by_label("Amount from").is_visible(), "where there is room nothing has to be unfolded"
     page.get_by_role("button", name="Dark theme").click()
     page.wait_for_url("**/inbox/")
     assert page.locator("html").get_attribute("data-theme") == "dark"
