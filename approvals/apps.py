@@ -17,7 +17,7 @@ class ApprovalsConfig(AppConfig):
         from approvals.calendars.events import CalendarEvent, EscalationEvent
         from approvals.delegation.events import DelegationEvent
         from approvals.events import ApprovalEvent, DiscussionEvent, GateEvent, PageEvent, PolicyEvent, StepUpEvent, ThresholdEvent
-        from approvals.evidence import members
+        from approvals.evidence import gate_section
         from approvals.gate import ApprovalGate
         from approvals.matrix.vendor_classes import observe
         from approvals.oversight.events import EvidenceOpened, OversightEvent, ReviewEvent
@@ -33,6 +33,6 @@ class ApprovalsConfig(AppConfig):
             register_kinds(more)
         # Mail waits for strangers, so it is sent where no commit waits.
         on_wake("turn", "approvals.tasks.mail", cluster=Cluster.BULK)
-        register_section("gate", members)
+        register_section("gate", gate_section)
         register_gate(ApprovalGate())
         register_observer(observe)

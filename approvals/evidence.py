@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from approvals.evidence_decision import decision_members
+from approvals.evidence_decision import DecisionMembers
 from approvals.models import Decision, Presentation, Route
+from audit.bundle_parts import Composer, grouped
 from kernel.canonical import canonical_bytes, parse_json
 from kernel.clock import wire_time
 from kernel.ids import Prefix, decode
@@ -15,18 +15,28 @@ ROUTE_SCHEMA = "countersign.gate.route/1"
 DECISIONS_SCHEMA = "countersign.gate.decisions/1"
 
 
-def members(proposal_typeid: str) -> Mapping[str, bytes]:
-    """Return the gate's members of the bundle of one proposal; empty when it was never routed."""
-    key = decode(Prefix.PROPOSAL, proposal_typeid)
-    route = Route.objects.select_related("policy", "row").prefetch_related("steps__group").filter(pk=key).first()
-    if route is None:
-        return {}
-    found = {"gate/route.json": _route(route), "gate/decisions.json": _decisions(key)}
-    if route.policy.text_bytes:
-        found["gate/policy.json"] = bytes(route.policy.text_bytes)
-    for page in Presentation.objects.filter(proposal_id=key).order_by("first_shown_at"):
-        found[f"proposal/presentation-{page.digest.removeprefix('sha256:')}.json"] = bytes(page.stored_bytes)
-    return {**found, **decision_members(key)}
+def gate_section(proposals: Sequence[str]) -> Composer:
+    """Return what composes the gate's members of each of these proposals; none of one that was never routed."""
+    keys = [decode(Prefix.PROPOSAL, proposal) for proposal in proposals]
+    routes = Route.objects.select_related("policy").prefetch_related("steps__group").in_bulk(keys)
+    pages = grouped(Presentation.objects.filter(proposal_id__in=keys).order_by("first_shown_at", "pk"), lambda row: row.proposal_id)
+    rows = Decision.objects.select_related("presentation", "step", "delegation", "signature").defer("presentation__stored_bytes")
+    decided = grouped(rows.filter(proposal_id__in=keys).order_by("decided_at", "pk"), lambda row: row.proposal_id)
+    around = DecisionMembers(keys)
+
+    def members_of(proposal: str) -> Mapping[str, bytes]:
+        key = decode(Prefix.PROPOSAL, proposal)
+        if (route := routes.get(key)) is None:
+            return {}
+        decisions, shown = decided.get(key, []), pages.get(key, [])
+        found = {"gate/route.json": _route(route), "gate/decisions.json": _decisions(decisions)}
+        if route.policy.text_bytes:
+            found["gate/policy.json"] = bytes(route.policy.text_bytes)
+        for page in shown:
+            found[f"proposal/presentation-{page.digest.removeprefix('sha256:')}.json"] = bytes(page.stored_bytes)
+        return {**found, **around.of(key, decisions, shown)}
+
+    return members_of
 
 
 def _route(route: Route) -> bytes:
@@ -61,8 +71,7 @@ def _route(route: Route) -> bytes:
     )
 
 
-def _decisions(key: uuid.UUID) -> bytes:
-    rows = Decision.objects.select_related("presentation", "step", "delegation").filter(proposal_id=key).order_by("decided_at", "pk")
+def _decisions(rows: Sequence[Decision]) -> bytes:
     return canonical_bytes(
         {
             "schema": DECISIONS_SCHEMA,

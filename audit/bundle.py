@@ -1,9 +1,9 @@
 """Evidence bundles: one zip for one proposal that opens and verifies without us.
 
 Audit knows the events; what else belongs into a bundle comes from the apps that own it. Each registers a section once in
-AppConfig.ready (audit/bundle_parts.py): `register_section("proposal", builder)`, where `builder(proposal)` takes the proposal's TypeID and
-returns member path → exact bytes, or nothing when it has nothing. No secret ever goes in. The members the verifier knows, all optional,
-each checked when it is there (digests are `sha256:<hex>` over purpose, NUL, bytes):
+AppConfig.ready (audit/bundle_parts.py): `register_section("proposal", reader)`, where `reader(proposals)` takes TypeIDs of proposals and
+returns what composes the members of one of them: path → exact bytes, or nothing when it has nothing. No secret ever goes in. The
+members the verifier knows, all optional, each checked when it is there (digests are `sha256:<hex>` over purpose, NUL, bytes):
 
 proposal/action.json               the stored canonical action; digest (countersign.action/1) = `action_digest` of the events
                                    proposal:proposed, approval:decided, approval:granted, commit:started, commit:succeeded
@@ -132,7 +132,7 @@ def build_bundle(proposal: str, *, wait_seconds: float = 0.0) -> EvidenceBundle:
         as_of=checkpoint.signed_at,
         proposal=proposal,
     )
-    members = section_members(proposal)
+    members = dict(section_members([proposal]))[proposal]
     members |= _event_members(rows, checkpoint)
     members |= outside_members([checkpoint.size])
     members["keys/trust.json"] = trust_document()

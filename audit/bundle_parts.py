@@ -1,9 +1,10 @@
 """What other apps put into bundles: sections (documents of one proposal) and tables (rows as CSV, with control totals).
 
-Audit knows nobody, so each app registers its parts once in AppConfig.ready. A section is asked for one proposal and returns member path
-→ exact bytes. A table is asked for a scope, one proposal or a period, and yields rows; it is written line by line, so a
-table may be of any length. What a table says about itself (columns with their meaning, number of rows, sums) goes into tables.json and
-into the data dictionary, and the verifier counts and adds up again.
+Audit knows nobody, so each app registers its parts once in AppConfig.ready. A section is told which proposals are wanted, reads what it
+has about all of them at once, and returns what composes the members of one: path → exact bytes. A table is asked for a scope, one
+proposal or a period, and yields rows; it is written line by line, so a table may be of any length. What a table says about itself
+(columns with their meaning, number of rows, sums) goes into tables.json and into the data dictionary, and the verifier counts and adds up
+again.
 """
 
 from __future__ import annotations
@@ -14,11 +15,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import TypeVar
+from uuid import UUID
 
 from audit.verifier.countersign_verify import MEMBER_PATTERN, TABLES_SCHEMA, Members
 from kernel.canonical import canonical_bytes
 
-SectionBuilder = Callable[[str], Mapping[str, bytes]]
+# Composes the members of one proposal from what was read about it and others.
+Composer = Callable[[str], Mapping[str, bytes]]
+# Reads about all of these proposals, in a number of statements that does not grow with them.
+SectionReader = Callable[[Sequence[str]], Composer]
+Row = TypeVar("Row")
 
 OWN_PREFIXES = ("checkpoints/", "keys/", "payloads/", "proofs/", "tombstones/", "tsa/", "witness/")
 OWN_MEMBERS = frozenset(
@@ -88,15 +95,15 @@ class Table:
     is_for_proposals: bool = True
 
 
-_sections: dict[str, SectionBuilder] = {}
+_sections: dict[str, SectionReader] = {}
 _tables: dict[str, Table] = {}
 
 
-def register_section(name: str, builder: SectionBuilder) -> None:
-    """Make every bundle hold what `builder` returns; the same name registered again takes the place of the first."""
+def register_section(name: str, reader: SectionReader) -> None:
+    """Make every bundle hold what `reader` composes of what it read; the same name registered again takes the place of the first."""
     if not SECTION_NAME.match(name):
         raise ValueError(f"{name!r} can't name a section")
-    _sections[name] = builder
+    _sections[name] = reader
 
 
 def register_table(table: Table) -> None:
@@ -117,16 +124,29 @@ def tables_for(scope: Scope) -> list[Table]:
     return [_tables[path] for path in sorted(_tables) if _tables[path].is_for_proposals or not scope.proposal]
 
 
-def section_members(proposal: str) -> dict[str, bytes]:
-    """Return every member that the sections have for one proposal; raises ValueError when one takes a place that is not its own."""
-    members: dict[str, bytes] = {}
-    for name in sorted(_sections):
-        for path, content in _sections[name](proposal).items():
-            _refuse_own(path, f"the section {name}")
-            if not MEMBER_PATTERN.match(path) or path in members:
-                raise ValueError(f"the section {name} may not add a member {path!r}")
-            members[path] = bytes(content)
-    return members
+def section_members(proposals: Sequence[str]) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Yield each proposal with every member that the sections have for it; raises ValueError when one takes a place that is not its own.
+
+    What is stored is read for all of them first; what is made of it, pages above all, is made for one at a time.
+    """
+    composers = [(name, _sections[name](proposals)) for name in sorted(_sections)]
+    for proposal in proposals:
+        members: dict[str, bytes] = {}
+        for name, compose in composers:
+            for path, content in compose(proposal).items():
+                _refuse_own(path, f"the section {name}")
+                if not MEMBER_PATTERN.match(path) or path in members:
+                    raise ValueError(f"the section {name} may not add a member {path!r}")
+                members[path] = bytes(content)
+        yield proposal, members
+
+
+def grouped(rows: Iterable[Row], key_of: Callable[[Row], UUID]) -> dict[UUID, list[Row]]:
+    """Return the rows of each proposal, or of whatever the key is of, in their order."""
+    found: dict[UUID, list[Row]] = {}
+    for row in rows:
+        found.setdefault(key_of(row), []).append(row)
+    return found
 
 
 def _refuse_own(path: str, whose: str) -> None:

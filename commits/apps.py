@@ -17,7 +17,7 @@ class CommitsConfig(AppConfig):
         from audit.kinds import register_kinds
         from audit.ties import register_tie
         from commits.events import BreakerEvent, CommitEvent, ErpEvent
-        from commits.evidence import erp_members
+        from commits.evidence import erp_section
         from commits.queries import has_due_work
         from commits.ties import check_landings
         from kernel.queue import on_pulse, on_wake
@@ -25,7 +25,7 @@ class CommitsConfig(AppConfig):
         register_kinds(CommitEvent)
         register_kinds(ErpEvent)
         register_kinds(BreakerEvent)
-        register_section("erp", erp_members)
+        register_section("erp", erp_section)
         register_tie("What landed is what the log says, and still stands in the ERP", check_landings)
         on_wake("approved", "commits.tasks.run_commits")
         on_pulse(has_due_work, "commits.tasks.recover")

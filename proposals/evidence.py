@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise, zip_longest
+from uuid import UUID
 
+from django.db.models import Q
+
+from audit.bundle_parts import Composer, grouped
 from kernel.canonical import canonical_bytes, parse_json
 from kernel.clock import wire_time
 from kernel.ids import Prefix, decode, encode
-from proposals.models import Feedback, Proposal
+from proposals.models import Citation, Feedback, Proposal, ReadReceipt
 
 # Stands for a side that does not have the place.
 ABSENT = object()
 
 
-def proposal_section(proposal_id: str) -> Mapping[str, bytes]:
-    """Return the bundle members of one proposal by path, stored bytes exactly as they were hashed; {} when there is none."""
-    key = decode(Prefix.PROPOSAL, proposal_id)
-    proposal = Proposal.objects.select_related("feedback").filter(pk=key).first()
-    if proposal is None:
-        return {}
-    reads = [citation.read for citation in proposal.citations.select_related("read")]
+def proposal_section(proposals: Sequence[str]) -> Composer:
+    """Return what composes the members of each of these proposals, stored bytes exactly as they were hashed; {} where there is none."""
+    keys = [decode(Prefix.PROPOSAL, proposal) for proposal in proposals]
+    rows = Proposal.objects.select_related("feedback", "agent").in_bulk(keys)
+    citations = Citation.objects.select_related("read").filter(proposal_id__in=rows).order_by("proposal", "position")
+    cited = grouped(citations, lambda row: row.proposal_id)
+    lines = _Lines(rows.values())
+
+    def members_of(proposal_id: str) -> Mapping[str, bytes]:
+        proposal = rows.get(decode(Prefix.PROPOSAL, proposal_id))
+        return {} if proposal is None else _members(proposal, [citation.read for citation in cited.get(proposal.pk, ())], lines)
+
+    return members_of
+
+
+def _members(proposal: Proposal, reads: Sequence[ReadReceipt], lines: _Lines) -> dict[str, bytes]:
     members = {
         "proposal/action.json": bytes(proposal.action_bytes),
         "proposal/proposal.json": canonical_bytes(_described(proposal)),
         **{f"proposal/reads/{read.public_id}.json": bytes(read.result_bytes) for read in reads},
     }
-    members |= _revisions(proposal)
+    members |= _revisions(proposal, lines.of(proposal))
     if reads:
         listed = [
             {
@@ -68,9 +81,8 @@ def _described(proposal: Proposal) -> dict[str, object]:
     }
 
 
-def _revisions(proposal: Proposal) -> dict[str, bytes]:
+def _revisions(proposal: Proposal, line: Sequence[Proposal]) -> dict[str, bytes]:
     """Return every other revision's action, and what changed from each to the next; nothing for a proposal of one revision."""
-    line = _line_of(proposal)
     if len(line) == 1:
         return {}
     steps = [
@@ -87,14 +99,27 @@ def _revisions(proposal: Proposal) -> dict[str, bytes]:
     }
 
 
-def _line_of(proposal: Proposal) -> list[Proposal]:
-    """Return all revisions, the first one first."""
-    line = [proposal]
-    while line[0].supersedes is not None:
-        line.insert(0, line[0].supersedes)
-    while (after := Proposal.objects.filter(supersedes=line[-1]).first()) is not None:
-        line.append(after)
-    return line
+class _Lines:
+    """All revisions of some proposals, read in as many statements as the longest line has revisions, and one more."""
+
+    def __init__(self, proposals: Collection[Proposal]) -> None:
+        self._rows: dict[UUID, Proposal] = {row.pk: row for row in proposals}
+        newest = list(proposals)
+        while newest:
+            before = {row.supersedes_id for row in newest if row.supersedes_id} - self._rows.keys()
+            found = Proposal.objects.filter(Q(pk__in=before) | Q(supersedes__in=[row.pk for row in newest]))
+            newest = [row for row in found.only("supersedes", "revision", "action_bytes") if row.pk not in self._rows]
+            self._rows |= {row.pk: row for row in newest}
+        self._after = {row.supersedes_id: row for row in self._rows.values() if row.supersedes_id}
+
+    def of(self, proposal: Proposal) -> list[Proposal]:
+        """Return all revisions of a proposal, the first one first."""
+        line = [proposal]
+        while (before := line[0].supersedes_id) is not None:
+            line.insert(0, self._rows[before])
+        while (after := self._after.get(line[-1].pk)) is not None:
+            line.append(after)
+        return line
 
 
 def _changes(before: object, after: object, path: str) -> list[dict[str, object]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from approvals import evidence
+from approvals.evidence import gate_section
 from approvals.services import discussion
 from approvals.services.signing import Answer
 from approvals.services.signing_decisions import begin_signature
@@ -45,7 +45,7 @@ def signed(erp: PlainErp) -> Evidence:
     decided(cast.alice, page, answer=Answer(asked.ceremony, key.sign(asked.options)))
     events = Event.objects.filter(proposal=proposal.public_id).order_by("position")
     records = [parse_json(bytes(event.bytes)) for event in events]
-    return dict(evidence.members(proposal.public_id)), [record for record in records if isinstance(record, dict)]
+    return dict(gate_section([proposal.public_id])(proposal.public_id)), [record for record in records if isinstance(record, dict)]
 
 
 def problems(found: Evidence) -> tuple[set[str], Findings]:

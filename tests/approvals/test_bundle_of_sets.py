@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from approvals import evidence
 from approvals.bulk import services
 from approvals.bulk.models import Bulk
+from approvals.evidence import gate_section
 from approvals.services.signing import Answer
 from audit.models import Event
 from audit.verifier.countersign_verify import Bundle, Findings, Members, check_approval, encode_base64
@@ -44,7 +44,7 @@ def approved_together(cast: Cast, key: SoftKey | None, amounts: Sequence[str] = 
 def evidence_of(proposal: Proposal) -> Evidence:
     events = Event.objects.filter(proposal=proposal.public_id).order_by("position")
     records = [parse_json(bytes(event.bytes)) for event in events]
-    return dict(evidence.members(proposal.public_id)), [record for record in records if isinstance(record, dict)]
+    return dict(gate_section([proposal.public_id])(proposal.public_id)), [record for record in records if isinstance(record, dict)]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from approvals.evidence import members
+from approvals.evidence import gate_section
 from approvals.finality import activated
 from approvals.models import Decision, Presentation, Route, RouteStep
 from approvals.queries import Problem, Verified, verify_route, verify_routes
@@ -123,7 +123,7 @@ def test_the_bundle_holds_route_policy_decisions_and_pages(cast: Cast) -> None:
     proposal = an_order(cast, "30000.00")
     decided_by(cast.alice, proposal)
     decided_by(cast.dora, proposal)
-    found = members(proposal.public_id)
+    found = gate_section([proposal.public_id])(proposal.public_id)
     page = Presentation.objects.get(proposal=proposal)
     name = f"proposal/presentation-{page.digest.removeprefix('sha256:')}.json"
     assert set(found) == {"gate/route.json", "gate/decisions.json", "gate/policy.json", "proposal/as_shown.html", name}
@@ -135,4 +135,4 @@ def test_the_bundle_holds_route_policy_decisions_and_pages(cast: Cast) -> None:
     assert (route["automatic"], route["required_approvals"]) == (False, 2)
     assert {"user": str(cast.olga.pk), "reason": "owner"} in route["excluded"]
     assert [item["user"] for item in decisions["decisions"]] == [str(cast.alice.pk), str(cast.dora.pk)]
-    assert members("prop_00000000000000000000000000") == {}
+    assert gate_section(["prop_00000000000000000000000000"])("prop_00000000000000000000000000") == {}

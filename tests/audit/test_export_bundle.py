@@ -46,7 +46,7 @@ def bundle_of(proposal: CommittedProposal) -> EvidenceBundle:
     """Return the bundle of a proposal that is sealed between other events."""
     recorded_many(3)
     seal_and_sign()
-    register_section("path", proposal.section)
+    register_section("path", lambda _: proposal.section)
     return build_bundle(proposal.id)
 
 
@@ -395,7 +395,7 @@ def test_a_proposal_without_events_and_an_id_of_another_kind_are_refused() -> No
 def test_a_section_may_not_take_the_place_of_the_evidence(path: str) -> None:
     proposal = committed_proposal()
     seal_and_sign()
-    register_section("path", lambda _: {path: b"x"})
+    register_section("path", lambda _: lambda _: {path: b"x"})
     with pytest.raises(ValueError, match="may not add"):
         build_bundle(proposal.id)
 
@@ -424,7 +424,7 @@ def test_the_command_writes_the_newest_committed_proposal(tmp_path: Path) -> Non
     newest = committed_proposal()
     recorded()
     seal_and_sign()
-    register_section("path", newest.section)
+    register_section("path", lambda _: newest.section)
     output, out = tmp_path / "latest.zip", io.StringIO()
     call_command("evidence_bundle", "--latest", "--output", str(output), stdout=out)
     assert newest.id in out.getvalue()

@@ -85,7 +85,7 @@ def made(django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_fac
         seal_and_sign()
         recorded_many(2)
         seal_and_sign()
-        register_section("path", lambda proposal: next((one.members for one in proposals if one.id == proposal), {}))
+        register_section("path", lambda _: lambda proposal: next((one.members for one in proposals if one.id == proposal), {}))
         register_table(approvals_of(proposals))
         archive = directory / "period.zip"
         yield Made(archive, make_period_bundle(Workshop(directory / "work"), planned, archive, progress=quiet), proposals)

@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, Page, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from approvals import evidence
 from approvals.bulk.models import Bulk
+from approvals.evidence import gate_section
 from approvals.models import Decision, Signature
 from approvals.services.signing import problems_of
 from audit.models import Event
@@ -130,7 +130,7 @@ def test_a_passkey_signs_the_set(
     for order in orders:
         events = Event.objects.filter(proposal=order.public_id).order_by("position")
         records: list[Any] = [parse_json(bytes(event.bytes)) for event in events]
-        bundle = Bundle(Members.of(dict(evidence.members(order.public_id))), (), Findings(), header={}, records=records)
+        bundle = Bundle(Members.of(dict(gate_section([order.public_id])(order.public_id))), (), Findings(), header={}, records=records)
         check_approval(bundle)
         assert bundle.findings.problems == []
         assert "1 signed by a passkey" in str(bundle.findings.checks)

@@ -6,7 +6,7 @@ import pytest
 
 from audit.models import Event
 from commits import services
-from commits.evidence import erp_members
+from commits.evidence import erp_section
 from commits.models import Attempt, Commit, Receipt
 from commits.records import Counts
 from kernel.canonical import digest_of_bytes, parse_json
@@ -59,10 +59,10 @@ def test_events_tell_the_story_in_order(gate: Gate) -> None:
 
 def test_evidence_holds_request_receipt_and_read_back(gate: Gate) -> None:
     proposal = gate.approved_order()
-    assert erp_members(proposal.public_id) == {}
+    assert erp_section([proposal.public_id])(proposal.public_id) == {}
     run()
 
-    members = erp_members(proposal.public_id)
+    members = erp_section([proposal.public_id])(proposal.public_id)
     receipt = Receipt.objects.get(commit__proposal=proposal)
     assert sorted(members) == ["erp/attempts.json", "erp/read_back.json", "erp/receipt.json", "erp/request.json"]
     assert members["erp/request.json"] == bytes(proposal.action_bytes)

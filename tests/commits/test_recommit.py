@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection, transaction
 
 from commits import services
 from commits.errors import NotRecommittable
-from commits.evidence import erp_members
+from commits.evidence import erp_section
 from commits.models import Commit, Receipt, Relanding
 from commits.queries import landed_differently, landing_of
 from gateway.connections import use_connector
@@ -57,7 +57,7 @@ def test_lost_document_lands_again_under_the_same_key(gate: Gate) -> None:
     assert (landing.number, landing.document) == (2, order.number)
     assert Receipt.objects.get().document == first.document
     assert bytes(settled.request_bytes or b"") == bytes(proposal.action_bytes)
-    assert {"erp/receipt.json", "erp/receipt_2.json", "erp/read_back_2.json"} <= set(erp_members(proposal.public_id))
+    assert {"erp/receipt.json", "erp/receipt_2.json", "erp/read_back_2.json"} <= set(erp_section([proposal.public_id])(proposal.public_id))
     assert kinds(proposal)[-3:] == ["commit:recommitted", "commit:started", "commit:succeeded"]
 
 

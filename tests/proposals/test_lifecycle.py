@@ -166,9 +166,9 @@ def test_the_bundle_has_the_bytes_that_were_hashed(door: Door) -> None:
     reader = door.holding("read", "check_budget")
     read = reader.post("tools/check_budget/read", {"company": "DE01", "arguments": {"cost_centre": "4100", "year": 2026}}).json()
     proposal_id = door.propose(reads=[read["read_id"]]).json()["id"]
-    members = proposal_section(proposal_id)
+    members = proposal_section([proposal_id])(proposal_id)
     proposal = Proposal.objects.get(pk=decode(Prefix.PROPOSAL, proposal_id))
     assert members["proposal/action.json"] == bytes(proposal.action_bytes)
     assert members[f"proposal/reads/{read['read_id']}.json"] == bytes(ReadReceipt.objects.get().result_bytes)
     assert isinstance(parse_json(members["proposal/proposal.json"]), dict)
-    assert proposal_section("prop_01kas8v3q2f0ynh5tq3n8rzd1c") == {}
+    assert proposal_section([proposal_id])("prop_01kas8v3q2f0ynh5tq3n8rzd1c") == {}

@@ -73,8 +73,11 @@ def test_only_ones_own_proposal_of_the_same_tool_is_revised(door: Door, other_do
 def test_the_evidence_of_each_revision_holds_the_others_and_what_changed(door: Door) -> None:
     first = door.propose(an_order_over("90.00")).json()["id"]
     second = door.propose(an_order_over("10.00"), supersedes=first).json()["id"]
-    assert not [path for path in proposal_section(door.propose(an_order_over("5.00")).json()["id"]) if "revisions" in path]
-    older, newer = proposal_section(first), proposal_section(second)
+    alone = door.propose(an_order_over("5.00")).json()["id"]
+    members_of = proposal_section([first, alone, second])
+    assert not [path for path in members_of(alone) if "revisions" in path]
+    older, newer = members_of(first), members_of(second)
+    assert proposal_section([second])(second) == newer
     assert newer[f"proposal/revisions/001-{first}.json"] == older["proposal/action.json"]
     assert older[f"proposal/revisions/002-{second}.json"] == newer["proposal/action.json"]
     assert older["proposal/diffs.json"] == newer["proposal/diffs.json"]

@@ -9,7 +9,7 @@ from django.db import connection
 
 from approvals.models import Decision, Exclusion
 from approvals.policies import EXCLUSION_LABELS
-from audit.bundle_parts import Column, Scope, Table
+from audit.bundle_parts import Column, Composer, Scope, Table, grouped
 from audit.selection import SelectedEvent, events_about, selected_events
 from identity.models import Credential
 from kernel.canonical import canonical_bytes
@@ -122,13 +122,17 @@ def _exclusions(scope: Scope) -> Iterator[Sequence[str]]:
             yield texts(event.proposal, event.company, person, names.get(person, ""), row.reason, EXCLUSION_LABELS.get(row.reason, ""))
 
 
-def sod_section(proposal: str) -> Mapping[str, bytes]:
-    """Return sod.json of one proposal: who could not decide on it, and why; nothing when it was never routed."""
-    rows = Exclusion.objects.filter(route_id=decode(Prefix.PROPOSAL, proposal)).order_by("user_id", "reason")
-    excluded = [{"user": str(row.user_id), "reason": row.reason, "text": EXCLUSION_LABELS.get(row.reason, "")} for row in rows]
-    if not excluded:
-        return {}
-    return {"sod.json": canonical_bytes({"schema": SOD_SCHEMA, "proposal": proposal, "excluded": excluded})}
+def sod_section(proposals: Sequence[str]) -> Composer:
+    """Return what composes sod.json of each of these proposals: who could not decide on it, and why; nothing when it was never routed."""
+    keys = [decode(Prefix.PROPOSAL, proposal) for proposal in proposals]
+    rows = grouped(Exclusion.objects.filter(route_id__in=keys).order_by("route_id", "user_id", "reason"), lambda row: row.route_id)
+
+    def members_of(proposal: str) -> Mapping[str, bytes]:
+        found = rows.get(decode(Prefix.PROPOSAL, proposal), ())
+        excluded = [{"user": str(row.user_id), "reason": row.reason, "text": EXCLUSION_LABELS.get(row.reason, "")} for row in found]
+        return {"sod.json": canonical_bytes({"schema": SOD_SCHEMA, "proposal": proposal, "excluded": excluded})} if excluded else {}
+
+    return members_of
 
 
 def _data_used(scope: Scope) -> Iterator[Sequence[str]]:
