@@ -11,6 +11,8 @@ from gateway.port import Connector, Fact
 
 # The value of a fact whose subject does not exist.
 ABSENT = "absent"
+# The code of the precondition that nobody wrote the same since: two writes that ask it of the same fact are twins.
+NO_DUPLICATE = "no_duplicate_since"
 
 
 class Comparator(StrEnum):

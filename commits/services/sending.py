@@ -21,6 +21,7 @@ from commits.crash_points import CrashPoint, crash_point
 from commits.records import Claimed, Refusal, Settlement
 from commits.services.backoff import backoff
 from commits.services.landing import landed, lost
+from commits.services.twins import apart
 from commits.states import AttemptOutcome, CommitState
 from gateway.connections import connector_for
 from gateway.errors import ErpUnavailable, UnknownCompany
@@ -67,7 +68,15 @@ def _send_to(connector: Connector, batch: Sequence[Claimed], *, now: datetime) -
         return closed(connector, settlements, now=now) + [_failed_before_sending(item, error, now=now) for item in batch]
     settlements += landed(connector, [(item, found[item.commit_id]) for item in repeated if item.commit_id in found], now=now)
     waiting = [item for item in batch if item.commit_id not in found]
-    cleared, stopped = _checked(connector, waiting, now=now)
+    with apart(waiting) as (first, twins):
+        cleared, stopped = _checked(connector, first, now=now)
+        settlements += _written(connector, cleared, now=now)
+    settlements += [deferred(item, code="twin_first", detail="The same is being written by another commit.", now=now) for item in twins]
+    return closed(connector, settlements + stopped, now=now)
+
+
+def _written(connector: Connector, cleared: Sequence[Claimed], *, now: datetime) -> list[Settlement]:
+    settlements: list[Settlement] = []
     size = CHUNKS[connector.level]
     for chunk in (cleared[start : start + size] for start in range(0, len(cleared), size)):
         alive = [item for item in chunk if item.deadline - time.monotonic() > LEASE_MARGIN_SECONDS]
@@ -78,7 +87,7 @@ def _send_to(connector: Connector, batch: Sequence[Claimed], *, now: datetime) -
             outcomes = _commit_many(connector, alive, now=now)
             crash_point(CrashPoint.AFTER_SEND)
             settlements += _ended(connector, alive, outcomes, now=now)
-    return closed(connector, settlements + stopped, now=now)
+    return settlements
 
 
 def _refused(claim: Claimed, refusal: Refusal) -> Settlement:

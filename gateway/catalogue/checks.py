@@ -11,7 +11,7 @@ from gateway.catalogue.base import refuse, require_present
 from gateway.catalogue.presentation import Budget
 from gateway.errors import PeriodClosed
 from gateway.port import Fact
-from gateway.preconditions import Comparator, Precondition, Severity
+from gateway.preconditions import NO_DUPLICATE, Comparator, Precondition, Severity
 from kernel.money import Money
 
 
@@ -51,7 +51,7 @@ def no_duplicate(question: Fact, label: str, observed: str) -> tuple[Preconditio
         return ()
     return (
         Precondition(
-            code="no_duplicate_since",
+            code=NO_DUPLICATE,
             label=label,
             fact=question,
             comparator=Comparator.AT_MOST,

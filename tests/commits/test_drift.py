@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,6 +14,7 @@ from approvals.flags.queries import flags_of
 from approvals.models import Decision, Presentation, RouteStep
 from approvals.services import show
 from audit.queries import record_of
+from commits import services
 from commits.models import Commit, Receipt
 from identity.models import Grant
 from kernel.actors import Actor
@@ -270,6 +272,24 @@ def test_two_that_are_the_same_are_not_both_written_unasked(gate: Gate) -> None:
     assert second.facts["warnings"] == [f"The ERP has 1 entry of {ledger.OPEN_DAY} over 120.00 EUR from 2000 to 6200 already."]
     other_day = submit(principal, "post_journal_entry", ledger.entry("120.00", effective_on="2026-11-19"))
     assert other_day.facts["warnings"] == []
+
+
+def test_of_two_that_are_the_same_in_one_batch_the_second_is_asked_about_again(gate: Gate) -> None:
+    first, second, other = gate.approved_order("5000.00"), gate.approved_order("5000.00"), gate.approved_order("5000.01")
+    counts = run()
+    assert (counts.succeeded, counts.deferred) == (2, 1)
+    assert [(commit_of(item).state, commit_of(item).code) for item in (first, second, other)] == [
+        ("succeeded", ""),
+        ("queued", "twin_first"),
+        ("succeeded", ""),
+    ]
+    assert landed_orders(second) == []
+
+    services.run(now=lambda: clock_now() + timedelta(seconds=2))
+
+    new = Proposal.objects.get(supersedes=second)
+    assert [(item["field"], item["now"]) for item in new.facts["drift"] if item["drift"] == "material"] == [("no_duplicate_since", "1")]
+    assert landed_orders(second) == []
 
 
 def test_a_reversal_is_no_duplicate_and_what_it_undid_is_none_either(gate: Gate) -> None:

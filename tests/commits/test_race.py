@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from commits import services
 from commits.models import Attempt, Breaker, Commit, Receipt
 from commits.records import Counts
+from commits.services.twins import LOCKS_OF_CONTENTS
 from gateway.connections import use_connector
 from gateway.connectors.embedded import EmbeddedConnector
 from kernel.clock import now as clock_now
@@ -64,6 +65,23 @@ def test_four_workers_on_one_proposal(gate: Gate, slow: FaultyConnector) -> None
     assert len(landed_orders()) == 1
     assert (Commit.objects.count(), Attempt.objects.count(), Receipt.objects.count()) == (1, 1, 1)
     assert len(slow.sent) == 1
+
+
+def test_twins_in_the_hands_of_two_workers_are_not_written_side_by_side(gate: Gate, slow: FaultyConnector) -> None:
+    gate.order()
+    gate.order()
+
+    def one() -> Counts:
+        return services.run_round(now=clock_now, worker="race", since=None, limit=1)
+
+    results = at_once(2, one)
+
+    assert sum(item.claimed for item in results) == 2
+    assert (sum(item.succeeded for item in results), sum(item.deferred for item in results)) == (1, 1)
+    assert len(landed_orders()) == 1
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND classid = %s", [LOCKS_OF_CONTENTS])
+        assert cursor.fetchone() == (0,)
 
 
 def test_four_workers_on_many_proposals(gate: Gate) -> None:

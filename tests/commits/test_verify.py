@@ -163,7 +163,7 @@ def test_drift_of_one_lets_the_others_land() -> None:
 
 def test_budget_that_runs_out_within_one_batch() -> None:
     gate = make_gate(budget="10000.00")
-    first, second = gate.approved_order("6000.00"), gate.approved_order("6000.00")
+    first, second = gate.approved_order("6000.00"), gate.approved_order("6000.01")
     run()
     assert commit_of(first).state == "succeeded"
     refused = commit_of(second)
