@@ -30,9 +30,9 @@ import re
 import struct
 import sys
 import time
+import weakref
 import zipfile
 import zlib
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -415,7 +415,9 @@ def parse_json(stored: bytes) -> Any:
     """Return a JSON value without floats and without duplicate keys; raises Malformed."""
     try:
         return _DECODER.decode(stored.decode("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except Malformed:
+        raise
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or a number of more digits than Python reads
         raise Malformed(f"not JSON: {error}") from error
 
 
@@ -570,17 +572,83 @@ def check_event(findings: Findings, where: str, *, event_id: str, chain_id: str,
     return record
 
 
+# So many subjects, and so many places of events, are in memory; the others lie in a temporary file.
+KEPT_IN_MEMORY_MAX = 20_000
+_BEGINNING = (0, "")
+
+
+class TemporaryTable:
+    """A table on disk that nobody else sees and that is gone with the process; SQLite finds a place for it (SQLITE_TMPDIR names one)."""
+
+    def __init__(self, definition: str) -> None:
+        """Make the table; raises ImportError where Python was built without SQLite, Unusable where there is no place."""
+        import sqlite3
+
+        self._errors = sqlite3.Error
+        self._rows = sqlite3.connect("", isolation_level=None)
+        weakref.finalize(self, self._rows.close)
+        for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", f"CREATE TABLE kept ({definition}) WITHOUT ROWID"):
+            self.ask(statement)
+
+    def ask(self, statement: str, *values: object) -> list[Any]:
+        """Return the rows that a statement finds; raises Unusable."""
+        try:
+            return self._rows.execute(statement, values).fetchall()
+        except self._errors as error:
+            raise Unusable(f"what was seen so far can't be kept in a temporary file: {error}") from error
+
+    def put(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Write rows at once; raises Unusable."""
+        try:
+            self._rows.execute("BEGIN")
+            self._rows.executemany(statement, rows)
+            self._rows.execute("COMMIT")
+        except self._errors as error:
+            raise Unusable(f"what was seen so far can't be kept in a temporary file: {error}") from error
+
+
+def _name_bytes(text: str) -> bytes:
+    """Return a name as it is kept: whatever a record says, with lone surrogates too."""
+    return text.encode("utf-8", "surrogatepass")
+
+
 class SubjectLinks:
-    """The end of each per-subject chain, as events go by in sequence."""
+    """The end of each per-subject chain, as events go by in sequence; memory does not grow with the number of subjects."""
 
     def __init__(self) -> None:
         """Begin with no subject."""
         self._ends: dict[str, tuple[int, str]] = {}
+        self._put_away: TemporaryTable | None = None
+        self._most = KEPT_IN_MEMORY_MAX
+
+    def end_of(self, chain: str) -> tuple[int, str]:
+        """Return position and leaf of the last event of this subject; 0 and nothing before its first."""
+        end = self._ends.get(chain)
+        if end is not None:
+            return end
+        return _BEGINNING if self._put_away is None else self._end_put_away(chain, self._put_away)
+
+    def _end_put_away(self, chain: str, table: TemporaryTable) -> tuple[int, str]:
+        found = table.ask("SELECT place FROM kept WHERE name = ?", _name_bytes(chain))
+        if not found:
+            return _BEGINNING
+        position, _, link = found[0][0].decode("utf-8", "surrogatepass").partition(" ")
+        return int(position), link
+
+    def _put_ends_away(self) -> None:
+        try:
+            self._put_away = self._put_away or TemporaryTable("name BLOB PRIMARY KEY, place BLOB")
+        except ImportError:
+            self._most = sys.maxsize  # without SQLite everything stays in memory
+            return
+        rows = ((_name_bytes(chain), _name_bytes(f"{position:d} {link}")) for chain, (position, link) in self._ends.items())
+        self._put_away.put("INSERT OR REPLACE INTO kept VALUES (?, ?)", rows)
+        self._ends.clear()
 
     def follow(self, findings: Findings, where: str, record: Mapping[str, Any], leaf: bytes) -> None:
         """Check that the event follows the last one of its subject; then it is the last one."""
         chain, position = str(record_part(record, "link", "chain")), record_part(record, "link", "position")
-        end = self._ends.get(chain, (0, ""))
+        end = self.end_of(chain)
         if position != end[0] + 1 or record_part(record, "link", "previous") != end[1]:
             findings.problem(
                 "link_broken",
@@ -588,14 +656,18 @@ class SubjectLinks:
                 f"{record.get('event_id')} at {where} says it is number {position} of {chain}, but does not follow number {end[0]}: "
                 "an event of this subject is missing, doubled or out of order.",
             )
-        self._ends[chain] = (position if isinstance(position, int) else end[0] + 1, leaf.hex())
+        self._ends[chain] = (int(position) if isinstance(position, int) else end[0] + 1, leaf.hex())
+        if len(self._ends) > self._most:
+            self._put_ends_away()
 
     def join(self, findings: Findings, row: RowResult, leaf: bytes) -> None:
         """Do the same for a row that was checked by itself; written out, because a million rows come by."""
-        position, link = self._ends.get(row.chain, (0, ""))
+        position, link = self.end_of(row.chain)
         # What lies in an archive says its place, and no more.
         if row.position == position + 1 and (row.link == link or row.link is None):
-            self._ends[row.chain] = (row.position, leaf.hex())
+            self._ends[row.chain] = (position + 1, leaf.hex())
+            if len(self._ends) > self._most:
+                self._put_ends_away()
         else:
             record = {"event_id": row.event_id, "link": {"chain": row.chain, "position": row.position, "previous": row.link}}
             self.follow(findings, f"sequence {row.sequence}", record, leaf)
@@ -2018,16 +2090,14 @@ NAMED, WITHHELD = {"sequence", "event_id", "previous_entry", "entry", "leaf", "b
 
 @dataclass
 class PeriodWalk:
-    """What is known while the events of a period go by; it grows with the number of proposals, not with their contents."""
+    """What is known while the events of a period go by; memory grows neither with them nor with the number of proposals."""
 
     frontier: Frontier
     roots: Mapping[int, list[tuple[str, bytes]]]
     links: PeriodLinks
     payloads: LockStep
     tombstones: LockStep
-    # For each proposal where its events begin in events.jsonl, and those of which an earlier part is not in the bundle.
-    offsets: dict[str, array[int]] = field(default_factory=dict)
-    begun_before: set[str] = field(default_factory=set)
+    places: ProposalPlaces
     count: int = 0
     withheld: int = 0
     sequence: int = 0
@@ -2042,9 +2112,51 @@ class PeriodLinks(SubjectLinks):
     def follow(self, findings: Findings, where: str, record: Mapping[str, Any], leaf: bytes) -> None:
         """Take the first event of a subject as it comes; from then on nothing may be missing."""
         chain, position = str(record_part(record, "link", "chain")), record_part(record, "link", "position")
-        if chain not in self._ends and isinstance(position, int) and position > 1:
+        if isinstance(position, int) and position > 1 and self.end_of(chain) == _BEGINNING:
             self._ends[chain] = (position - 1, str(record_part(record, "link", "previous")))
         super().follow(findings, where, record, leaf)
+
+
+class ProposalPlaces:
+    """Where the events of each proposal begin in events.jsonl, and whether the first of them is its first at all."""
+
+    def __init__(self) -> None:
+        """Begin with no proposal."""
+        self._rows: list[tuple[bytes, int, bool]] = []
+        self._put_away: TemporaryTable | None = None
+        self._most = KEPT_IN_MEMORY_MAX
+        self._in_memory: dict[bytes, list[tuple[int, bool]]] = {}
+
+    def add(self, proposal: str, offset: int, *, is_first: bool) -> None:
+        """Note one more event."""
+        self._rows.append((_name_bytes(proposal), offset, is_first))
+        if len(self._rows) > self._most:
+            self._put_rows_away()
+
+    def finish(self) -> int:
+        """Make ready to be asked, and return how many proposals there are."""
+        if self._put_away is None:
+            for name, offset, is_first in self._rows:
+                self._in_memory.setdefault(name, []).append((offset, is_first))
+            return len(self._in_memory)
+        self._put_rows_away()
+        return int(self._put_away.ask("SELECT count(DISTINCT name) FROM kept")[0][0])
+
+    def of(self, proposal: str) -> list[tuple[int, bool]]:
+        """Return the places of a proposal's events, in their order."""
+        name = _name_bytes(proposal)
+        if self._put_away is None:
+            return self._in_memory.get(name, [])
+        return self._put_away.ask("SELECT place, first FROM kept WHERE name = ? ORDER BY place", name)
+
+    def _put_rows_away(self) -> None:
+        try:
+            self._put_away = self._put_away or TemporaryTable("name BLOB, place INTEGER, first INTEGER, PRIMARY KEY (name, place)")
+        except ImportError:
+            self._most = sys.maxsize  # without SQLite everything stays in memory
+            return
+        self._put_away.put("INSERT INTO kept VALUES (?, ?, ?)", self._rows)
+        self._rows.clear()
 
 
 class LockStep:
@@ -2097,7 +2209,7 @@ def _walk_period(bundle: Bundle, detail: list[str]) -> PeriodWalk:
     except (ValueError, TypeError) as error:
         raise Malformed(f"proofs/range.json: {error}") from error
     payloads, tombstones = LockStep(bundle, "payloads/payloads.jsonl"), LockStep(bundle, "tombstones/tombstones.jsonl")
-    walk = PeriodWalk(frontier, roots, PeriodLinks(), payloads, tombstones, sequence=first - 1)
+    walk = PeriodWalk(frontier, roots, PeriodLinks(), payloads, tombstones, ProposalPlaces(), sequence=first - 1)
     for offset, line in bundle.members.lines("events.jsonl"):
         _walk_event(bundle, walk, parse_canonical(line), offset)
     for beside in (walk.payloads, walk.tombstones):
@@ -2142,13 +2254,8 @@ def _walk_event(bundle: Bundle, walk: PeriodWalk, event: Any, offset: int) -> No
 
 def _note_proposal(walk: PeriodWalk, record: Mapping[str, Any], offset: int) -> None:
     proposal = str(record_part(record, "subject", "proposal"))
-    if not proposal or record_part(record, "link", "chain") != proposal:
-        return
-    if proposal not in walk.offsets:
-        walk.offsets[proposal] = array("Q")
-        if record_part(record, "link", "position") != 1:
-            walk.begun_before.add(proposal)
-    walk.offsets[proposal].append(offset)
+    if proposal and record_part(record, "link", "chain") == proposal:
+        walk.places.add(proposal, offset, is_first=record_part(record, "link", "position") == 1)
 
 
 def _check_beside(findings: Findings, walk: PeriodWalk, record: Mapping[str, Any], where: str) -> None:
@@ -2199,18 +2306,18 @@ def _check_range(bundle: Bundle, walk: PeriodWalk) -> None:
 def _check_documents(bundle: Bundle, walk: PeriodWalk, detail: list[str]) -> None:
     """Check each proposal of the period as its own bundle would be checked."""
     notes: dict[str, int] = {}
-    seen = 0
+    seen, count = 0, walk.places.finish()
     with bundle.members.open("events.jsonl") as events:
         for proposal, documents in _document_groups(bundle):
-            offsets = walk.offsets.pop(proposal, None)
-            if offsets is None:
+            places = walk.places.of(proposal)
+            if not places:
                 bundle.findings.problem("documents_extra", proposal, f"There are documents of {proposal} but no events.")
                 continue
             seen += 1
-            lines = [_line_at(events, offset) for offset in offsets]
-            _check_one_proposal(bundle, proposal, documents, lines, notes, is_whole=proposal not in walk.begun_before)
-    if walk.offsets:
-        notes["Nothing but events of it is in the bundle."] = len(walk.offsets)
+            lines = [_line_at(events, offset) for offset, _ in places]
+            _check_one_proposal(bundle, proposal, documents, lines, notes, is_whole=bool(places[0][1]))
+    if count > seen:
+        notes["Nothing but events of it is in the bundle."] = count - seen
     bundle.findings.limitations.extend(f"In {count} proposals: {sentence}" for sentence, count in sorted(notes.items()))
     detail.append(f"{seen} proposals")
 

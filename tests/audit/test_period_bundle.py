@@ -115,6 +115,20 @@ def test_the_bundle_of_a_period_verifies(made: Made) -> None:
     assert header["checkpoint"]["size"] == header["last_sequence"] == 22
 
 
+def test_what_lies_on_disk_is_verified_like_what_is_in_memory(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = sorted(proposal.id for proposal in made.proposals)[:2]
+    lines = [json.loads(line) for line in made.members["documents.jsonl"].splitlines() if first.encode() not in line]
+    action = next(line for line in lines if line["proposal"] == second and line["path"] == "proposal/action.json")
+    action["bytes"] = encode_base64(b'{"amount":"1.00"}')
+    forged = {**made.members, "documents.jsonl": b"".join(canonical_bytes(line) + b"\n" for line in lines)}
+    expected = verify(forged, tmp_path)
+    monkeypatch.setattr(countersign_verify, "KEPT_IN_MEMORY_MAX", 1)
+    assert verify_path(made.archive, pinned=[verifying_key()])[0].as_dict() == made.findings.as_dict()
+    assert verify(forged, tmp_path).as_dict() == expected.as_dict()
+    assert codes(expected) == {"action_swapped", "request_differs"}
+    assert "In 1 proposals: Nothing but events of it is in the bundle." in expected.limitations
+
+
 def test_the_same_period_gives_the_same_bytes_and_goes_on_where_it_stopped(made: Made, tmp_path: Path, settings: Settings) -> None:
     first = make_period_bundle(Workshop(tmp_path / "again"), planned, tmp_path / "again.zip", progress=quiet)
     assert (tmp_path / "again.zip").read_bytes() == made.archive.read_bytes()
