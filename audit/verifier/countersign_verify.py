@@ -1078,6 +1078,7 @@ MEMBERS_MAX = 20_000
 MEMBER_BYTES_MAX = 64 * 1024**2
 LINE_BYTES_MAX = 16 * 1024**2
 CHUNK_BYTES = 1024**2
+PART_BUFFER_BYTES = 64 * 1024
 SIGNED_APART = frozenset({"manifest.json", "manifest.dsse.json"})
 
 
@@ -1245,23 +1246,72 @@ def read_archive(findings: Findings, file: BinaryIO) -> Members:
     entries = archive.infolist()
     if len(entries) > MEMBERS_MAX:
         raise Unusable(f"the archive holds more than {MEMBERS_MAX} members")
-    sources: dict[str, tuple[int, Callable[[], BinaryIO]]] = {}
+    accepted: dict[str, zipfile.ZipInfo] = {}
     for entry in entries:
         name = entry.filename
         if not MEMBER_PATTERN.match(name):
             findings.problem("member_path", name, f"The member path {name!r} is not one that a bundle can hold.")
-        elif name in sources:
+        elif name in accepted:
             findings.problem("member_duplicate", name, f"The member {name} is in the archive twice.")
         elif entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
             findings.problem("member_packed", name, f"The member {name} is compressed; bundles store their members as they are.")
         else:
-            sources[name] = (entry.file_size, functools.partial(_open_entry, archive, entry))
+            accepted[name] = entry
     _check_overlaps(findings, entries)
     if findings.holds and not _is_as_written(file, entries):
         findings.problem(
             "archive_altered", "archive", "The zip file is not byte for byte the one that was exported; unpack it to check its members."
         )
-    return Members({name: source for name, source in sources.items() if _is_readable(findings, name, source)})
+    # Read once through zipfile, which compares checksums; from then on as the plain bytes they are, because zipfile goes back slowly.
+    return Members(
+        {
+            name: (entry.file_size, functools.partial(open_part, file, _start_of(file, entry), entry.file_size))
+            for name, entry in accepted.items()
+            if _is_readable(findings, archive, entry)
+        }
+    )
+
+
+class Part(io.RawIOBase):
+    """Some bytes of a file as a file of its own; several of one file may be open at a time."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        """Begin at the first of `size` bytes from `start`."""
+        super().__init__()
+        self._file, self._start, self._size, self._place = file, start, size, 0
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Tell that it can seek."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place within the part."""
+        self._place = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence])
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        """Read on from the place, not beyond the part."""
+        self._file.seek(self._start + self._place)
+        content = self._file.read(max(0, min(len(buffer), self._size - self._place)))
+        buffer[: len(content)] = content
+        self._place += len(content)
+        return len(content)
+
+
+def open_part(file: BinaryIO, start: int, size: int) -> BinaryIO:
+    """Return a part of a file, opened to be read."""
+    return io.BufferedReader(Part(file, start, size), PART_BUFFER_BYTES)
+
+
+def _start_of(file: BinaryIO, entry: zipfile.ZipInfo) -> int:
+    """Return where the bytes of a stored member begin: behind its header, its name and what else stands there."""
+    file.seek(entry.header_offset + 26)
+    name, extra = struct.unpack("<HH", file.read(4))
+    return entry.header_offset + 30 + int(name) + int(extra)
 
 
 def _refuse_large_directory(file: BinaryIO) -> None:
@@ -1274,17 +1324,13 @@ def _refuse_large_directory(file: BinaryIO) -> None:
     file.seek(0)
 
 
-def _open_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> BinaryIO:
-    return archive.open(entry)  # type: ignore[return-value]
-
-
-def _is_readable(findings: Findings, name: str, source: tuple[int, Callable[[], BinaryIO]]) -> bool:
+def _is_readable(findings: Findings, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
     try:
-        with source[1]() as file:  # to its end, where zipfile compares the checksum
+        with archive.open(entry) as file:  # to its end, where zipfile compares the checksum
             while file.read(CHUNK_BYTES):
                 pass
     except UNREADABLE as error:
-        findings.problem("member_unreadable", name, f"The member {name} can't be read: {error}.")
+        findings.problem("member_unreadable", entry.filename, f"The member {entry.filename} can't be read: {error}.")
         return False
     return True
 

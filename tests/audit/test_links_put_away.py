@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import random
 import sys
 import tracemalloc
@@ -19,6 +21,8 @@ from audit.verifier.countersign_verify import (
     TemporaryTable,
     Unusable,
     leaf_hash,
+    read_archive,
+    write_archive,
 )
 
 UNBOUNDED = sys.maxsize
@@ -124,3 +128,32 @@ def test_no_place_on_disk_makes_a_verification_unusable_not_good(monkeypatch: py
         table.put("INSERT INTO kept VALUES (?, ?)", ((b"%d" % number, b"x" * 1000) for number in range(100)))
     monkeypatch.setattr(countersign_verify, "verify_path", lambda *_, **__: table.ask("SELECT nothing"))
     assert countersign_verify.main([str(tmp_path)]) == countersign_verify.UNUSABLE
+
+
+class Counted(io.BytesIO):
+    """A file that knows how many bytes were read from it."""
+
+    taken = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        content = super().read(size)
+        self.taken += len(content)
+        return content
+
+
+def test_going_back_in_a_member_of_an_archive_reads_it_not_from_its_beginning() -> None:
+    lines = b"".join(b"%099d\n" % number for number in range(20_000))
+    file = Counted(write_archive({"a.txt": b"first\n", "events.jsonl": lines, "z.txt": b"last\n"}))
+    members = read_archive(Findings(), file)
+    assert dict(members) == {"a.txt": b"first\n", "events.jsonl": lines, "z.txt": b"last\n"}
+    assert members.measure("events.jsonl") == (len(lines), hashlib.sha256(lines).hexdigest())
+    file.taken = 0
+    with members.open("events.jsonl") as one, members.open("z.txt") as other:
+        for number in (19_999, 0, 15_000, 7):
+            assert one.seek(number * 100) == number * 100
+            assert one.readline() == b"%099d\n" % number
+            assert other.seek(0) == 0
+            assert (other.read(), other.read()) == (b"last\n", b"")
+        assert one.seek(-100, io.SEEK_END) == len(lines) - 100
+        assert one.read() == b"%099d\n" % 19_999
+    assert file.taken < len(lines) // 4
