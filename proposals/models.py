@@ -12,6 +12,9 @@ from kernel.money import Money
 from proposals.states import OutcomeStatus, ProposalState
 from proposals.webhooks.models import WebhookAttempt, WebhookEndpoint, WebhookMessage  # noqa: F401  kept beside their services
 
+# The tool warned of something, or a fact has drifted since.
+NOTED = ~Q(facts__warnings=[]) | Q(facts__has_key="drift")
+
 
 class ReadReceipt(models.Model):
     """Stored proof of one read: tool, arguments, as-of time, digest of the result."""
@@ -97,9 +100,21 @@ class Proposal(models.Model):
         ]
         indexes = [
             # Inbox and expiry look at what is open, oldest due first.
-            models.Index(fields=["expires_at"], condition=Q(state=ProposalState.PENDING), name="proposals_pending_by_due"),
+            models.Index(
+                fields=["expires_at", "id"],
+                include=["company", "agent", "tool", "currency", "amount_minor"],
+                condition=Q(state=ProposalState.PENDING),
+                name="proposals_pending_by_due",
+            ),
             # The inbox ordered by amount.
-            models.Index(fields=["amount_minor"], condition=Q(state=ProposalState.PENDING), name="proposals_pending_by_amount"),
+            models.Index(
+                fields=["amount_minor", "id"],
+                include=["company", "agent", "tool", "currency", "expires_at"],
+                condition=Q(state=ProposalState.PENDING),
+                name="proposals_pending_by_amount",
+            ),
+            # The inbox narrowed to what wants a look.
+            models.Index(fields=["id"], condition=Q(state=ProposalState.PENDING) & NOTED, name="proposals_pending_noted"),
             # The page of today: what was proposed on each day, what ended since yesterday, from the indexes alone.
             models.Index(fields=["created_at"], include=["id", "company", "state"], name="proposals_by_day"),
             models.Index(

@@ -56,7 +56,7 @@ class Tab:
     title: str
     url: str
     is_current: bool
-    count: int | None
+    count: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +138,8 @@ def inbox_page(user: User, query: QueryDict, now: datetime) -> Inbox:
     asked = query.get("view", "")
     view = next((item for item in View if item.value == asked), View.MINE)
     filters = InboxFilters(*(query.get(name, "").strip()[:80] for name in FIELDS))
-    waiting = counts(user, now)
     found = inbox(user, view, filters, page=page_number(query), size=PAGE_SIZE, now=now)
+    waiting = counts(user, now)  # what the list has counted is not counted again
     selects = _selects(user, filters)
     return Inbox(
         view=view.value,
@@ -172,11 +172,11 @@ def _summary(waiting: Counts, found: InboxPage, view: View) -> str:
     late = sum(row.is_late for row in found.rows)
     parts = [
         f"{late} late on this page" if late else "",
-        f"{waiting.delegated:,} delegated to you" if waiting.delegated else "",
-        f"{waiting.group:,} in your groups",
-        f"{waiting.waiting:,} waiting on others",
+        f"{_number(waiting.delegated)} delegated to you" if waiting.delegated else "",
+        f"{_number(waiting.group)} in your groups",
+        f"{_number(waiting.waiting)} waiting on others",
     ]
-    shown = "" if view is View.MINE and found.total == waiting.mine else f" {found.total:,} shown in {TITLES[view]}."
+    shown = "" if view is View.MINE and found.total == waiting.mine else f" {_number(found.total)} shown in {TITLES[view]}."
     return f"{', '.join(part for part in parts if part)}.{shown}"
 
 
@@ -188,7 +188,14 @@ def _tabs(view: View, query: QueryDict, waiting: Counts) -> list[Tab]:
         View.DELEGATED: waiting.delegated,
         View.DONE: None,
     }
-    return [Tab(TITLES[item], address_with(query, view=item.value), item is view, numbers[item]) for item in View]
+    return [Tab(TITLES[item], address_with(query, view=item.value), item is view, _number(numbers[item])) for item in View]
+
+
+def _number(number: int | None) -> str | None:
+    """Return the number beside a tab; nobody counts further than a thousand."""
+    if number is None:
+        return None
+    return f"{COUNTED_MAX:,}+" if number >= COUNTED_MAX else str(number)
 
 
 def _selects(user: User, filters: InboxFilters) -> list[Select]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from approvals.queries.authority import may_decide
-from approvals.queries.inbox import Counts, InboxFilters, InboxPage, InboxRow, View, badge, counts, inbox
+from approvals.queries.inbox import Counts, InboxPage, InboxRow, View, badge, counts, inbox
+from approvals.queries.narrowing import InboxFilters
 from approvals.queries.rail import RouteView, route_view
 from approvals.queries.verification import Problem, Verified, verify_route, verify_routes
 

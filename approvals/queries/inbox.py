@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import math
-import re
+import uuid
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from enum import StrEnum
 
 from django.contrib.auth.models import User
 from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from approvals.flags.models import Flag
 from approvals.models import Decision, RouteStep
+from approvals.queries.narrowing import InboxFilters, narrowed
 from approvals.queries.turns import Person
 from approvals.states import DecisionKind, StepState
 from gateway.catalogue import get_tool
 from gateway.errors import UnknownTool
 from identity.policies import agent_standing
 from kernel.context import current_origin
-from kernel.money import EXPONENTS, Money
+from kernel.money import Money
 from kernel.verdicts import Denied
 from proposals.models import Citation, Proposal
 from proposals.states import ProposalState
@@ -36,10 +35,8 @@ ORDERS = {
     "-agent": ("-agent__name", "expires_at", "pk"),
     "new": ("-pk",),
 }
-WORDS_MAX = 8
 # Nobody needs to know whether 3,000 or 90,000 wait, and counting them would cost every page more than everything else on it.
 COUNTED_MAX = 1_000
-AMOUNT = re.compile(r"\d{1,12}(\.\d{1,4})?")
 
 
 class View(StrEnum):
@@ -52,27 +49,9 @@ class View(StrEnum):
     DONE = "done"
 
 
-@dataclass(frozen=True, slots=True)
-class InboxFilters:
-    """What narrows and orders the list; empty means all, what is due first at the top.
-
-    `q` is looked for in headline, counterparty, reference; `due` is late, today or week; `flagged` is flagged or clear; `from_amount` is
-    decimal text in each proposal's own currency; `order` is one of ORDERS.
-    """
-
-    company: str = ""
-    tool: str = ""
-    agent: str = ""
-    q: str = ""
-    due: str = ""
-    flagged: str = ""
-    from_amount: str = ""
-    order: str = ""
-
-    @property
-    def is_narrowing(self) -> bool:
-        """Return whether the list is less than the whole view."""
-        return bool(self.company or self.tool or self.agent or self.q or self.due or self.flagged or self.from_amount)
+NEAR = (View.MINE, View.GROUP)
+NEAR_COLUMNS = {"": "expires_at", "amount": "amount_minor", "due": "route__steps__due_at"}
+NEAR_MAX = 2 * COUNTED_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,19 +126,42 @@ def inbox(user: User, view: str, filters: InboxFilters | None = None, *, now: da
     size, wanted = max(1, min(size, PAGE_SIZE_MAX)), filters or InboxFilters()
     look = _look(user, now)
     chosen = next((known for known in View if known.value == view), View.MINE)
-    found = _filtered(_of_view(look.person, chosen, now), wanted, now)
-    if chosen is View.WAITING and not wanted.is_narrowing:
-        found = _among_the_first(look.person, found)
-    total = found[:COUNTED_MAX].count() if wanted.is_narrowing else look.count(chosen)
-    pages = max(1, math.ceil(total / size))
+    keys = _first(look, chosen, wanted)
+    pages = max(1, math.ceil(len(keys) / size))
     page = max(1, min(page, pages))
-    usual = ("-my_decision_at", "-pk") if chosen is View.DONE else ("expires_at", "pk")
-    if wanted.order in {"due", "-due"}:
+    shown = keys[(page - 1) * size : page * size]
+    found = {item.pk: item for item in _with_columns(Proposal.objects.filter(pk__in=shown), user)}
+    rows = tuple(_row(found[key], now) for key in shown if key in found)
+    return InboxPage(rows=rows, total=len(keys), page=page, pages=pages)
+
+
+def _first(look: _Look, view: View, filters: InboxFilters) -> list[uuid.UUID]:
+    """Return the keys of the first thousand, in their order: all that is ever paged through, so that nothing else is read for those behind.
+
+    Unfiltered they are counted at the same time, which the tabs would ask for again.
+    """
+    keys: list[uuid.UUID] = []
+    if view in NEAR and (near := look.near(filters.order)) is not None:
+        keys = list(_ordered(look.person.by_each(), view, filters, near)[:COUNTED_MAX])
+    if len(keys) < COUNTED_MAX:
+        keys = list(_ordered(look.person, view, filters)[:COUNTED_MAX])
+    if not filters.is_narrowing:
+        look.counted[view] = len(keys)
+    return keys
+
+
+def _ordered(person: Person, view: View, filters: InboxFilters, near: Q | None = None) -> QuerySet[Proposal, uuid.UUID]:
+    found = narrowed(_of_view(person, view, person.now), filters, person.now, is_pending=view is not View.DONE)
+    if view is View.WAITING and not filters.is_narrowing:
+        found = _among_the_first(person, found)
+    if view is View.DONE:
+        found = found.annotate(my_decision_at=_mine(person.user).values("decided_at")[:1])
+    usual = ("-my_decision_at", "-pk") if view is View.DONE else ("expires_at", "pk")
+    near = near or Q()
+    if filters.order in {"due", "-due"}:
         # The instants of open steps are an index: whatever waits has one open step, and it has known since it opened when it is due.
-        found = found.filter(route__steps__state=StepState.OPEN)
-    ordered = _with_columns(found, user).order_by(*ORDERS.get(wanted.order, usual))
-    rows = tuple(_row(item, now) for item in ordered[(page - 1) * size : page * size])
-    return InboxPage(rows=rows, total=total, page=page, pages=pages)
+        near &= Q(route__steps__state=StepState.OPEN)
+    return found.filter(near).order_by(*ORDERS.get(filters.order, usual)).values_list("pk", flat=True)
 
 
 def badge(user: User, now: datetime) -> int:
@@ -181,6 +183,7 @@ class _Look:
     person: Person
     request_id: str
     counted: dict[View, int] = field(default_factory=dict)
+    nearest: dict[str, Q | None] = field(default_factory=dict)
 
     def count(self, view: View) -> int:
         """Return how many proposals the view has without filters."""
@@ -190,10 +193,27 @@ class _Look:
         return self.counted[view]
 
     def _found(self, view: View) -> int:
+        if view in NEAR and (near := self.near("")) is not None:
+            found = _of_view(self.person.by_each(), view, self.person.now).filter(near)
+            if found.order_by("expires_at")[:COUNTED_MAX].count() == COUNTED_MAX:
+                return COUNTED_MAX
         rows = _of_view(self.person, view, self.person.now)
         if view is View.WAITING:
             rows = _among_the_first(self.person, rows)
         return rows.order_by("expires_at")[:COUNTED_MAX].count()
+
+    def near(self, order: str) -> Q | None:
+        """Return the condition on the first NEAR_MAX of everything that waits in this order; None where less waits, or it has no index.
+
+        A thousand of the person's own are nearly always among them, and are then found without a look at what is behind.
+        """
+        name, is_down = NEAR_COLUMNS.get(order.removeprefix("-"), ""), order.startswith("-")
+        if name and order not in self.nearest:
+            first = RouteStep.objects.filter(state=StepState.OPEN) if "__" in name else _pending(self.person, self.person.now)
+            column = name.rpartition("__")[2]
+            last = first.order_by(f"-{column}" if is_down else column).values_list(column, flat=True)[NEAR_MAX - 1 : NEAR_MAX].first()
+            self.nearest[order] = None if last is None else Q(**{f"{name}__{'gte' if is_down else 'lte'}": last})
+        return self.nearest.get(order)
 
 
 def _look(user: User, now: datetime) -> _Look:
@@ -230,52 +250,9 @@ def _pending(person: Person, now: datetime) -> QuerySet[Proposal]:
     return Proposal.objects.filter(company__in=person.companies, state=ProposalState.PENDING, expires_at__gt=now)
 
 
-def _filtered(found: QuerySet[Proposal], filters: InboxFilters, now: datetime) -> QuerySet[Proposal]:
-    if filters.company:
-        found = found.filter(company=filters.company)
-    if filters.tool:
-        found = found.filter(tool=filters.tool)
-    if filters.agent:
-        found = found.filter(agent__name=filters.agent)
-    until = {"late": now, "today": _end_of_day(now), "week": _end_of_day(now) + timedelta(days=6)}.get(filters.due)
-    if until is not None:
-        overdue = RouteStep.objects.filter(route=OuterRef("pk"), state=StepState.OPEN, due_at__lte=until)
-        found = found.filter(Q(expires_at__lte=until) | Exists(overdue))
-    if filters.flagged:
-        # Whatever wants a look: a rule that struck, a warning of the tool, a fact that drifted.
-        wants_look = Exists(Flag.objects.filter(proposal=OuterRef("pk"))) | ~Q(facts__warnings=[]) | Q(facts__has_key="drift")
-        found = found.filter(wants_look if filters.flagged == "flagged" else ~Q(wants_look))
-    if (amount := _amount(filters.from_amount)) is not None:
-        found = found.filter(_at_least(amount))
-    for word in filters.q.split()[:WORDS_MAX]:
-        found = found.filter(
-            Q(headline__icontains=word) | Q(counterparty__iexact=word) | Q(counterparty_name__icontains=word) | Q(reference__icontains=word)
-        )
-    return found
-
-
-def _end_of_day(now: datetime) -> datetime:
-    return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-
-
-def _at_least(amount: Decimal) -> Q:
-    """Return the condition on proposals of at least so much, each in its own currency."""
-    condition = ~Q(currency__in=EXPONENTS) & Q(amount_minor__gte=math.ceil(amount * 100))
-    for digits in set(EXPONENTS.values()):
-        currencies = [code for code, places in EXPONENTS.items() if places == digits]
-        condition |= Q(currency__in=currencies, amount_minor__gte=math.ceil(amount * 10**digits))
-    return condition
-
-
-def _amount(text: str) -> Decimal | None:
-    """Return what was typed as an amount; None for anything else."""
-    found = AMOUNT.fullmatch(text.replace(",", "").strip())
-    return Decimal(found.group()) if found else None
-
-
 def _with_columns(found: QuerySet[Proposal], user: User) -> QuerySet[Proposal]:
     open_steps = RouteStep.objects.filter(route=OuterRef("pk"), state=StepState.OPEN)
-    mine = Decision.objects.filter(proposal=OuterRef("pk"), user=user)
+    mine = _mine(user)
     approvals = Decision.objects.filter(proposal=OuterRef("pk"), step__state=StepState.OPEN, kind=DecisionKind.APPROVE)
     return (
         found.select_related("agent", "route")
@@ -294,6 +271,11 @@ def _with_columns(found: QuerySet[Proposal], user: User) -> QuerySet[Proposal]:
             routed_currency=F("route__routed_currency"),
         )
     )
+
+
+def _mine(user: User) -> QuerySet[Decision]:
+    """Return the person's decisions on the proposal around them."""
+    return Decision.objects.filter(proposal=OuterRef("pk"), user=user)
 
 
 def _counted(rows: QuerySet[RouteStep] | QuerySet[Decision] | QuerySet[Citation], by: str) -> Coalesce:

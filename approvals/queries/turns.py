@@ -6,6 +6,7 @@ They hold rows against rows in one statement; `standing_of` holds one person aga
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from datetime import datetime
 from functools import cached_property
 
@@ -26,18 +27,39 @@ from identity.states import AgentState
 NOTHING = Q(pk__in=[])
 
 
+class Each(Exists):
+    """The same answer as Exists, found for one proposal after the other.
+
+    What PostgreSQL may turn into a join it joins with everything that waits, because it believes that few of a million proposals have
+    an open step; where only the first of them are wanted, looking at each in its order is over long before.
+    """
+
+    template = "EXISTS(%(subquery)s OFFSET 0)"
+
+
 class Person:
     """What about a person decides what they see: companies, deciding companies, memberships and delegations; five queries."""
 
     def __init__(self, user: User, now: datetime) -> None:
         """Look it up, as of now."""
         self.user, self.now = user, now
+        self.existing: type[Exists] = Exists
         self.companies = companies_of(user)
         self.deciding = deciding_companies(user)
         self.memberships: Sequence[ApprovalGroupMember] = kept_memberships(user)
         open_ones = list(in_force(now).select_related("delegator").filter(Q(delegate=user) | Q(delegator=user)))
         self.held = [item for item in open_ones if item.delegate_id == user.pk]
         self.given = [item for item in open_ones if item.delegator_id == user.pk]
+
+    def by_each(self) -> Person:
+        """Return the same person, whose conditions on open steps look at one proposal after the other."""
+        same = copy(self)
+        same.existing, same.agents = Each, self.agents
+        return same
+
+    def exists(self, steps: QuerySet[RouteStep]) -> Exists:
+        """Return the condition that there is such a step."""
+        return self.existing(steps)
 
     @cached_property
     def agents(self) -> Sequence[Agent]:
@@ -59,11 +81,11 @@ class Person:
 
     def asked(self) -> Q:
         """Return the condition on pending proposals whose open step asks one of the person's groups, whatever the limit."""
-        return Q(Exists(_open_steps().filter(self.steps(within_limit=False))))
+        return Q(self.exists(_open_steps().filter(self.steps(within_limit=False))))
 
     def own(self) -> Q:
         """Return the condition on pending proposals that the person may decide on by their own right."""
-        return Exists(_open_steps().filter(self.steps(within_limit=True))) & self.free([self.user.pk])
+        return self.exists(_open_steps().filter(self.steps(within_limit=True))) & self.free([self.user.pk])
 
     def free(self, people: Sequence[int]) -> Q:
         """Return the condition that none of these people has decided, by whichever right, or is excluded, and the agent may act."""
@@ -123,7 +145,7 @@ def _by(delegation: Delegation, person: Person) -> Q:
     steps = _asking(memberships, companies, within_limit=True)
     if delegation.limit_minor is not None:
         steps &= _within(delegation.limit_minor, delegation.limit_currency)
-    condition = Exists(_open_steps().filter(steps)) & person.free([delegation.delegator_id, delegation.delegate_id])
+    condition = person.exists(_open_steps().filter(steps)) & person.free([delegation.delegator_id, delegation.delegate_id])
     return condition & Q(tool__in=delegation.tools) if delegation.tools else condition
 
 

@@ -20,11 +20,11 @@ Pages: TypeAlias = Callable[[Installation], Iterator[Stop]]
 
 
 def stops(installation: Installation) -> list[Stop]:
-    """Return every page of every module, all their rows made; COUNTERSIGN_SWEEP=<text> leaves those with the text in their names."""
+    """Return every page of every module, all their rows made; COUNTERSIGN_SWEEP=a,b leaves those with `a` or `b` in their names."""
     modules = sorted(found.name for found in iter_modules(__path__))
     pages: list[Pages] = [import_module(f"{__name__}.{name}").pages for name in modules]
     found = [stop for each in pages for stop in each(installation)]
     names = [name for _, _, name in found]
     assert len(names) == len(set(names)), "two pictures have one name"
-    wanted = os.environ.get("COUNTERSIGN_SWEEP", "")
-    return [stop for stop in found if wanted in stop[2]]
+    wanted = os.environ.get("COUNTERSIGN_SWEEP", "").split(",")
+    return [stop for stop in found if any(text in stop[2] for text in wanted)]
