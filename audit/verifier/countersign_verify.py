@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Verify a Countersign evidence bundle offline, with nothing but Python's standard library (3.9 or newer).
 
-    python countersign_verify.py FILE_OR_DIRECTORY [--key VKEY ...] [--json]
-    python verify.py                                   (from inside an unpacked bundle)
+    python3 countersign_verify.py FILE_OR_DIRECTORY [--key VKEY ...] [--json]
+    python3 verify.py                                  (from inside an unpacked bundle)
 
 Exit code 0: everything holds. 1: something does not hold; each failure is named. 2: the input can't be used at all.
 
@@ -2651,7 +2651,8 @@ def print_result(findings: Findings, bundle: Bundle) -> None:
         print(f"  {problem.code}: {problem.sentence}")
     for limitation in findings.limitations:
         print(f"  note: {limitation}")
-    print("Everything holds." if findings.holds else f"DOES NOT HOLD: {len(findings.problems)} problems.")
+    count = len(findings.problems)
+    print("Everything holds." if findings.holds else f"DOES NOT HOLD: {count} {'problem' if count == 1 else 'problems'}.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -37,4 +37,4 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         output = options["output"] or Path(f"countersign-{proposal}.inclusion.json")
         output.write_bytes(receipt)
-        self.stdout.write(f"{output}\nVerify it anywhere: python countersign_verify.py {output} --key VKEY")
+        self.stdout.write(f"{output}\nVerify it anywhere: python3 countersign_verify.py {output} --key VKEY")

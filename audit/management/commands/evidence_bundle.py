@@ -57,5 +57,5 @@ class Command(BaseCommand):
         output.write_bytes(bundle.archive)
         self.stdout.write(
             f"{output}: {bundle.events} events of {bundle.proposal}, proved by the checkpoint of size {bundle.checkpoint_size}.\n"
-            f"Verify it anywhere: python countersign_verify.py {output}"
+            f"Verify it anywhere: python3 countersign_verify.py {output}"
         )

@@ -15,7 +15,7 @@ this bundle.
 Take countersign_verify.py from a place you trust. The copy in the bundle, verify.py, is a convenience. It is one file, needs nothing but
 Python 3.9 or newer, no network, and no Countersign.
 
-Run: python countersign_verify.py BUNDLE.zip --key KEY
+Run: python3 countersign_verify.py BUNDLE.zip --key KEY
 
 Exit code 0 means that every check holds; 1 that something does not, and each failure is named; 2 that the file can't be used. With --json
 the result is one JSON object.
