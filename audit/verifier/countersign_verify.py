@@ -575,6 +575,8 @@ def check_event(findings: Findings, where: str, *, event_id: str, chain_id: str,
 # So many subjects, and so many places of events, are in memory; the others lie in a temporary file.
 KEPT_IN_MEMORY_MAX = 20_000
 _BEGINNING = (0, "")
+# One bit for each name that was put away, by its hash: whoever finds it unset need not look on disk.
+_SEEN_BYTES = 4 * 1024**2
 
 
 class TemporaryTable:
@@ -619,6 +621,7 @@ class SubjectLinks:
         """Begin with no subject."""
         self._ends: dict[str, tuple[int, str]] = {}
         self._put_away: TemporaryTable | None = None
+        self._seen = bytearray()
         self._most = KEPT_IN_MEMORY_MAX
 
     def end_of(self, chain: str) -> tuple[int, str]:
@@ -626,7 +629,10 @@ class SubjectLinks:
         end = self._ends.get(chain)
         if end is not None:
             return end
-        return _BEGINNING if self._put_away is None else self._end_put_away(chain, self._put_away)
+        if self._put_away is None:
+            return _BEGINNING
+        bit = hash(chain) % (8 * _SEEN_BYTES)
+        return self._end_put_away(chain, self._put_away) if self._seen[bit >> 3] >> (bit & 7) & 1 else _BEGINNING
 
     def _end_put_away(self, chain: str, table: TemporaryTable) -> tuple[int, str]:
         found = table.ask("SELECT place FROM kept WHERE name = ?", _name_bytes(chain))
@@ -641,6 +647,10 @@ class SubjectLinks:
         except ImportError:
             self._most = sys.maxsize  # without SQLite everything stays in memory
             return
+        self._seen = self._seen or bytearray(_SEEN_BYTES)
+        for chain in self._ends:
+            bit = hash(chain) % (8 * _SEEN_BYTES)
+            self._seen[bit >> 3] |= 1 << (bit & 7)
         rows = ((_name_bytes(chain), _name_bytes(f"{position:d} {link}")) for chain, (position, link) in self._ends.items())
         self._put_away.put("INSERT OR REPLACE INTO kept VALUES (?, ?)", rows)
         self._ends.clear()
