@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection, transaction
 
 from audit.models import Event
 from audit.queries import record_of
+from config.views.desk.hit_words import names_in, seen_text
 from identity.models import Role
 from identity.services import assign_role
 from kernel.clock import now as clock_now
@@ -134,6 +135,8 @@ def test_approvals_and_read_backs_are_tested_over_the_period(gate: Gate, auditor
         "J14": {f"seconds:{gate.cast.alice.pk}": "1"},
         "J17": {"fields": "total", "differences": "1"},
     }
+    struck = RuleHit.objects.get(proposal=proposal, rule="J14")
+    assert seen_text(struck, names_in([struck])) == "Alice: approved 1 s after the page was shown"
 
 
 def test_nobody_runs_rules_or_draws_where_they_have_no_right(gate: Gate) -> None:

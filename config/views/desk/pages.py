@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from approvals.rules import BY_CODE, RULES
 from audit.watch import ExportStatus
+from config.views.desk.hit_words import names_in, seen_text, threshold_text
 from config.views.desk.parts import Cell, Panel, Table, figure, money_texts, proposal_cell
 from identity.models import Agent
 from kernel.display import Tag, Tone, at, maybe_at, short_digest, utc
@@ -199,6 +200,7 @@ def results_panel(run: RuleRun, chosen: str) -> Panel:
 
 def hits_table(hits: Sequence[RuleHit]) -> Table:
     """Return hits with what the rule saw and was held against."""
+    names = names_in(hits)
     return Table(
         "Writes that a rule struck",
         ("Proposal", "Rule", "What it says", "Seen", "Threshold"),
@@ -207,16 +209,12 @@ def hits_table(hits: Sequence[RuleHit]) -> Table:
                 proposal_cell(hit.proposal.public_id),
                 Cell(hit.rule, sub=f"{BY_CODE[hit.rule].title}, version {hit.rule_version}"),
                 Cell(hit.text, sub=f"{hit.proposal.amount}, {hit.proposal.company}"),
-                Cell(_pairs(hit.observed)),
-                Cell(_pairs(hit.threshold)),
+                Cell(seen_text(hit, names)),
+                Cell(threshold_text(hit)),
             ]
             for hit in hits
         ],
     )
-
-
-def _pairs(values: dict[str, str]) -> str:
-    return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
 
 
 def sample_cells(sample: Sample) -> list[Cell]:
