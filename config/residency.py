@@ -51,9 +51,10 @@ def require_regions(endpoints: Endpoints, *, allowed: frozenset[str], places: Ma
 
 
 def configured_endpoints(values: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Return every endpoint in the settings: both databases, the mail server, where checkpoints and traces go."""
+    """Return every endpoint in the settings: both databases, the mail server, single sign-on, where checkpoints and traces go."""
     found = [("the database", os.environ.get("DATABASE_URL", "")), ("the ledger", os.environ.get("LEDGER_DATABASE_URL", ""))]
     found.append(("the mail server", str(values.get("EMAIL_HOST", ""))))
+    found.append(("single sign-on", str(values.get("SSO_ISSUER", ""))))
     found.append(("traces", os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "") if values.get("IS_TRACED") else ""))
     store, authority = values.get("AUDIT_OBJECT_STORE"), values.get("AUDIT_TIMESTAMP_AUTHORITY")
     found.append(("the object store of checkpoints", str(getattr(store, "url", ""))))

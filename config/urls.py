@@ -36,6 +36,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("audit/desk/", include("config.views.desk.urls")),
     path("audit/retention/", include("config.views.retention_urls")),
     path("audit/", include("config.views.audit_urls")),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include("allauth.account.urls")),
+    path("accounts/2fa/", include("allauth.mfa.urls")),
+    path("accounts/", include("identity.sign_on.urls")),
     path("admin/", admin.site.urls),
 ]

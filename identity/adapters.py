@@ -8,8 +8,11 @@ from typing import ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.socialaccount.models import SocialAccount
 from cryptography.fernet import Fernet
 from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 ENCRYPTED = "fernet:"
@@ -21,6 +24,12 @@ class ClosedSignupAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Return False: nobody signs themself up at an approval gate."""
         return False
+
+    def clean_password(self, password: str, user: User | None = None) -> str:
+        """Return the password if it will do; raises ValidationError for somebody who signs in at the identity provider, and only there."""
+        if user is not None and SocialAccount.objects.filter(user_id=user.pk).exists():
+            raise ValidationError("You sign in at your organisation; you have no password here.")
+        return str(super().clean_password(password, user=user))
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, User
@@ -270,6 +271,9 @@ def _refused(request: HttpRequest, error: DomainError) -> HttpResponse:
     return HttpResponseRedirect(request.get_full_path())
 
 
+# A provider entered here would sign in anybody as anybody, and an identity typed in here would be somebody's way in.
+for model in (SocialApp, SocialAccount, SocialToken):
+    admin.site.unregister(model)
 admin.site.unregister(User)
 admin.site.unregister(Group)  # Django's groups grant nothing here, so nobody should look for rights in them
 admin.site.register(User, PersonAdmin)

@@ -182,3 +182,12 @@ class TokenScopeMismatch(DomainError):
     status = HTTPStatus.FORBIDDEN
     title = "The token is for something else"
     is_security_denial = True
+
+
+class NoAccountHere(DomainError):
+    """The identity provider vouches for somebody who has no account here; an administrator makes accounts."""
+
+    code = "no_account"
+    status = HTTPStatus.FORBIDDEN
+    title = "Nobody here is meant"
+    is_security_denial = True

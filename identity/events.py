@@ -51,3 +51,6 @@ class IdentityEvent(StrEnum):
     USER_CHANGED = "user:changed"
     USER_REFUSED = "user:refused"
     USER_PERMISSION_REFUSED = "user:permission_refused"
+    USER_IDENTITY_TIED = "user:identity_tied"
+    USER_IDENTITY_UNTIED = "user:identity_untied"
+    USER_IDENTITY_REFUSED = "user:identity_refused"

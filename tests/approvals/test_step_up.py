@@ -261,7 +261,7 @@ def test_without_a_second_factor_a_plain_page_says_how_to_get_one(strict: Cast, 
 def signed_in_by_sso(client: Client, user: User, at: datetime) -> None:
     """The session holds what allauth records when an identity provider vouches for somebody."""
     session = client.session
-    session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "socialaccount", "provider": "openid_connect", "at": at.timestamp()}]
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "socialaccount", "provider": "main", "uid": "a-1", "at": at.timestamp()}]
     session[_AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(user.pk)
     session.save()
 

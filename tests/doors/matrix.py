@@ -16,7 +16,7 @@ COLUMNS = ("nobody", "agent", "approver", "controller", "agent_owner", "operator
 METHODS = ("GET", "POST")
 
 # Django's own pages for administrators, and allauth's for everybody's account: held to their own rules in the test.
-GROUPS = ("admin:", "account_", "mfa_")
+GROUPS = ("admin:", "account_", "mfa_", "openid_connect_", "socialaccount_")
 
 TABLE = """
 # address                        nobody agent approver controller agent_owner operator auditor administrator outsider

@@ -1,0 +1,1 @@
+"""People who sign in at their organisation's identity provider."""
