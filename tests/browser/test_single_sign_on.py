@@ -19,10 +19,10 @@ pytestmark = [
 
 
 def test_out_to_the_provider_and_back(visit: Callable[..., Watched], installation: Installation, settings: Settings) -> None:
-    alice = installation.person("alice")
+    maria = installation.person("maria")
     with running_provider() as url:
         settings.SOCIALACCOUNT_PROVIDERS = provider_setting(url)
-        vouch(url, "a-1", {"email": alice.email, "email_verified": True})
+        vouch(url, "a-1", {"email": maria.email, "email_verified": True})
         door = visit()
         page = door.open("/inbox/")
         door.check()
