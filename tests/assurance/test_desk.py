@@ -34,6 +34,7 @@ def gate(gate: Gate) -> Gate:
     """Return the gate with three orders landed and one that is round and waits."""
     calm(author=gate.cast.cora, activator=gate.cast.cem)
     gate.orders(2)
+    run()
     gate.order("2.00")
     run()
     gate.order("20000.00")

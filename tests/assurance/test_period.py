@@ -93,6 +93,7 @@ def test_the_statement_counts_what_was_proposed_and_what_landed(gate: Gate) -> N
 
 def test_the_rules_run_over_what_landed(gate: Gate, auditor: User) -> None:
     gate.order("500.17")
+    run()
     again = gate.order("500.17")
     gate.order("20000.00")
     run()
