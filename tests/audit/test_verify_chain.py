@@ -7,11 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from audit.models import Event, Seal
 from audit.queries import chain_status
 from audit.verification import Verification, verify_chain
+from audit.verifier import countersign_verify
 from audit.watch import log_health
 from tests.builders.audit import about, proposal_id, recorded_many, seal_and_sign
 from tests.builders.forgery import owner, rewrite_seals
@@ -163,6 +164,18 @@ def test_the_command_says_so_and_records_it(capsys: pytest.CaptureFixture[str]) 
     status = chain_status()
     assert (status.verified_holds, status.verified_size) == (True, 10)
     assert "verification_failed" not in troubles()
+
+
+def test_what_could_not_be_told_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise countersign_verify.Unusable("what was seen so far can't be kept in a temporary file: database or disk is full")
+
+    monkeypatch.setattr(countersign_verify, "KEPT_IN_MEMORY_MAX", 1)
+    monkeypatch.setattr(countersign_verify.TemporaryTable, "put", full)
+    before = Event.objects.count()
+    with pytest.raises(CommandError, match=r"could not be told: .* disk is full") as failed:
+        call_command("audit_verify", "--processes", "1")
+    assert (failed.value.returncode, Event.objects.count()) == (2, before)
 
 
 def troubles() -> set[str]:

@@ -7,10 +7,11 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from audit.verification import Verification, record_verification, sealed_count, verify_chain
+from audit.verifier.countersign_verify import Unusable
 from kernel.canonical import to_json_text
 from kernel.clock import now
 
@@ -18,7 +19,10 @@ from kernel.clock import now
 class Command(BaseCommand):
     """Verifies the chain and says what holds in plain sentences."""
 
-    help = "Verifies the whole audit chain. Exit code 0: everything holds. 1: something does not; each failure is named."
+    help = (
+        "Verifies the whole audit chain. Exit code 0: everything holds. 1: something does not; each failure is named. "
+        "2: whether it holds could not be told."
+    )
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -37,9 +41,15 @@ class Command(BaseCommand):
         """Verify, print, record, and leave with the exit code."""
         is_quiet = options["json"] or not sys.stderr.isatty()
         with tqdm(total=sealed_count(), unit=" events", disable=is_quiet, leave=False) as bar:
-            verification = verify_chain(
-                extra_notes=options["checkpoint"], progress=bar.update, processes=options["processes"], with_ties=not options["chain_only"]
-            )
+            try:
+                verification = verify_chain(
+                    extra_notes=options["checkpoint"],
+                    progress=bar.update,
+                    processes=options["processes"],
+                    with_ties=not options["chain_only"],
+                )
+            except Unusable as error:
+                raise CommandError(f"Whether the chain holds could not be told: {error}.", returncode=2) from error
         if options["json"]:
             self.stdout.write(to_json_text(verification.as_dict()))
         else:
