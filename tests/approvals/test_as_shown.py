@@ -129,7 +129,7 @@ def test_a_decision_names_the_page_and_the_bundle_holds_it(cast: Cast) -> None:
     first = decided_by(cast.alice, proposal)
     second = decided_by(cast.dora, proposal)
     assert first.presentation.page_digest == page_digest(render(bytes(first.presentation.stored_bytes)))
-    members = evidence.members(proposal.public_id)
+    members = evidence.gate_section([proposal.public_id])(proposal.public_id)
     digest = hashlib.sha256(members["proposal/as_shown.html"]).hexdigest()
     assert f"sha256:{digest}" == second.presentation.page_digest
     assert proposal.headline in str(Text(members["proposal/as_shown.html"]))

@@ -253,7 +253,7 @@ def test_both_are_in_the_evidence(cast: Cast) -> None:
     said(cast, proposal)
     kept = attached(cast, proposal)
     decided_by(cast.bob, proposal)
-    members = evidence.members(proposal.public_id)
+    members = evidence.gate_section([proposal.public_id])(proposal.public_id)
     assert members[f"proposal/attachments/{kept.digest.removeprefix('sha256:')}.pdf"] == PDF
     listed = parse_json(members["proposal/attachments.json"])
     assert isinstance(listed, dict)
