@@ -121,6 +121,16 @@ class LedgerFacts:
                 " JOIN ledger_company AS company ON company.id = change.company_id",
             )
         )
+        # The traffic's entries all go between the same two accounts: of two over one sum on one day the second is a duplicate.
+        self.posted = set(
+            _rows(
+                "ledger",
+                "SELECT company.code, entry.effective_on, sum(posting.debit_minor) FROM ledger_journalentry AS entry"
+                " JOIN ledger_posting AS posting ON posting.entry_id = entry.id"
+                " JOIN ledger_company AS company ON company.id = entry.company_id"
+                " WHERE entry.kind = 'general' GROUP BY entry.id, company.code",
+            )
+        )
 
     def forbids(self, wanted: Wanted) -> bool:
         """Return whether the books stand in the way of this proposal for good."""
@@ -130,6 +140,8 @@ class LedgerFacts:
         on = str(payload.get("effective_on") or payload.get("ordered_on") or "")
         if on and (wanted.company, int(on[:4]), int(on[5:7])) in self.closed_months:
             return True
+        if wanted.tool == "post_journal_entry":
+            return (wanted.company, wanted.effective_on, wanted.amount_minor) in self.posted
         if wanted.tool == "create_purchase_order":
             return (wanted.company, payload["vendor"]) in self.blocked_vendors
         if wanted.tool == "release_inventory":

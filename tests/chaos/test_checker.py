@@ -12,9 +12,11 @@ from ledger.services.batch import write_batch
 from proposals.models import Proposal
 from reconciliation.services import reconcile
 from tests.builders import ledger
+from tests.builders.approvals import approved, principal_of
 from tests.builders.audit import seal_all, seal_and_sign
 from tests.builders.commits import Gate, as_owner, commit_of, make_gate, outcome_of, remove_order, run
-from tests.builders.identity import COMPANY
+from tests.builders.identity import COMPANY, make_grant
+from tests.builders.proposals import submit
 from tests.chaos.checker import Findings, check
 
 pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
@@ -182,3 +184,20 @@ def test_excuse_needs_a_reason_in_the_books(gate: Gate) -> None:
 
     set_vendor_status(company=COMPANY, vendor="V1", status=VendorStatus.ACTIVE)
     assert numbers(checked()) == (1, 0, 0, 1, 0, 0)
+
+
+def test_duplicate_in_the_books_excuses_its_twin_only(gate: Gate) -> None:
+    cast = gate.cast
+    principal = principal_of(cast.agent, make_grant(cast.agent, "post_journal_entry"), cast.principal.credential_thumbprint)
+
+    def approve(amount: str) -> None:
+        approved(submit(principal, "post_journal_entry", ledger.entry(amount)), cast.alice)
+
+    approve("905.69")
+    approve("905.69")
+    run()
+    assert numbers(checked()) == (1, 1, 0, 0, 0, 0)
+
+    approve("905.70")
+
+    assert numbers(checked()) == (2, 1, 0, 1, 0, 0)
