@@ -14,7 +14,7 @@ from commits.models import Attempt, Commit, Landing, Receipt, Relanding
 from commits.presence import abandoned
 from commits.states import CommitState
 from identity.permissions import Permission, companies_with, require_permission
-from kernel.clock import now as clock_now
+from kernel.clock import shared_clock
 from kernel.errors import NotVisible
 from kernel.ids import Prefix, decode
 
@@ -96,7 +96,7 @@ OVERDUE = timedelta(seconds=1)
 
 def has_due_work() -> bool:
     """Return whether anything waits that no wake-up was said for: a dead worker's claim, a pause that is over, an unknown outcome."""
-    now = clock_now()
+    now = shared_clock()()
     with connection.cursor() as cursor:
         cursor.execute(DUE, {"now": now, "overdue": now - OVERDUE})
         (is_due,) = cursor.fetchone()

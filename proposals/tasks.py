@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from kernel.clock import now
+from kernel.clock import now, shared_clock
 from kernel.context import Origin, origin
 from proposals import services
 from proposals.activity import orphaning_agents
@@ -14,9 +14,9 @@ EXPIRY_LIMIT = 500
 
 def expire_due() -> int:
     """Expire every pending proposal that is past its time and return how many there were; scheduled every minute."""
-    total = 0
+    total, clock = 0, shared_clock()
     with origin(Origin(channel="task")):
-        while expired := services.expire_due(now=now(), limit=EXPIRY_LIMIT):
+        while expired := services.expire_due(now=clock(), limit=EXPIRY_LIMIT):
             total += expired
     return total
 

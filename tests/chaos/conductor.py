@@ -25,7 +25,7 @@ from reconciliation.services import reconcile
 from reconciliation.services.runs import missing_nights
 from reconciliation.states import RunState
 from tests.builders.identity import actor
-from tests.chaos.faults import MODES, ORDERED, FaultKind, Orders, offset_path
+from tests.chaos.faults import MODES, ORDERED, SETTLED_OFFSET_SECONDS, FaultKind, Orders, offset_path, settled_path
 from tests.chaos.house import SIGNERS, WORKERS, House
 from tests.chaos.traffic import Traffic, persistently
 from tests.chaos.world import COMPANIES, World
@@ -34,8 +34,6 @@ NIGHTS_MISSED = 3
 CONNECTION = "embedded"
 JUMP_SECONDS = 8.0
 SWEEP_SECONDS = 1.0
-# Beyond the longest jump and the longest backoff: whatever was put off until then is due.
-SETTLED_OFFSET_SECONDS = 3 * 3600
 COMPARISON_SECONDS = 60
 UNOPENED = """
 SELECT count(*) FROM proposals_proposal AS proposal WHERE proposal.state = 'approved' AND NOT proposal.is_log_only
@@ -152,8 +150,7 @@ class Conductor:
         for kind in ORDERED:
             self.orders.withdraw(kind)
         persistently(lambda: Fault.objects.update(is_on=False, remaining=None))
-        for name in WORKERS:
-            offset_path(self.orders.root, name).write_text(str(SETTLED_OFFSET_SECONDS), encoding="ascii")
+        settled_path(self.orders.root).touch()
         self.traffic.resume_everybody()
 
     def settle(self, seconds: float, *, is_nightly: bool) -> int:

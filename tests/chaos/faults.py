@@ -63,6 +63,8 @@ class FaultKind(StrEnum):
     SAME_KEY_OTHER_PAYLOAD = "same_key_other_payload"
 
 
+# Beyond the longest jump and the longest backoff.
+SETTLED_OFFSET_SECONDS = 3 * 3600
 F = FaultKind
 KILLS = tuple(kind for kind in FaultKind if kind.startswith("kill_"))
 # Struck by the process that finds the order lying there.
@@ -179,6 +181,11 @@ class Orders:
             return []
         lines = (json.loads(line) for line in self.journal_path.read_text(encoding="utf-8").splitlines())
         return [line for line in lines if line["entry"] == entry]
+
+
+def settled_path(root: Path) -> Path:
+    """Return the file that says, by being there, that the shared clock is so far ahead that everything is due."""
+    return root / "settled"
 
 
 def offset_path(root: Path, name: str) -> Path:

@@ -15,7 +15,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.faults import FaultKind, Orders, offset_path
+from tests.chaos.faults import SETTLED_OFFSET_SECONDS, FaultKind, Orders, offset_path, settled_path
 
 # Leases are taken over after seconds instead of two minutes, so that a run takes minutes instead of hours.
 LEASE_SECONDS = 8
@@ -34,14 +34,27 @@ def patch_clock(name: str) -> None:
 
     path = offset_path(orders.root, name)
 
-    def now() -> datetime:
+    def offset() -> float:
         try:
-            offset = float(path.read_text(encoding="ascii"))
+            return float(path.read_text(encoding="ascii"))
         except (FileNotFoundError, ValueError):
-            offset = 0.0
-        return datetime.now(UTC) + timedelta(seconds=offset)  # noqa: TID251  this is the clock
+            return 0.0
+
+    def now() -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=offset())  # noqa: TID251  this is the clock
+
+    # Once everything is to settle, whatever was put off is due: the shared clock is ahead then, in every worker.
+    shared_clock, settled = kernel.clock.shared_clock, settled_path(orders.root)
+
+    def clock() -> Callable[[], datetime]:
+        if wrong_by := offset():
+            orders.write("worked", worker=name, offset=wrong_by)
+        ahead = timedelta(seconds=SETTLED_OFFSET_SECONDS if settled.exists() else 0)
+        shared = shared_clock()
+        return lambda: shared() + ahead
 
     kernel.clock.now = now
+    kernel.clock.shared_clock = clock
 
 
 def patch_crash_points() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 import pytest
 
@@ -14,6 +14,7 @@ from commits.queries import has_due_work
 from commits.records import Counts
 from commits.services import breaker
 from commits.services.breaker import FAILURES_MAX, OPEN_SECONDS, OPEN_SECONDS_MAX, OUTAGE_CODES
+from commits.tasks import run_commits
 from gateway.connections import use_connector
 from gateway.connectors.embedded import EmbeddedConnector
 from gateway.port import SendStatus, WriteOutcome
@@ -22,6 +23,21 @@ from tests.builders.commits import WORKER, Gate, commit_of, landed_orders, outco
 from tests.builders.gateway import Fault, FaultyConnector
 
 pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
+
+
+class Busy(FaultyConnector):
+    """An ERP that asks to be left alone for forty seconds."""
+
+    def commit_many(self, requests, *, now):  # type: ignore[no-untyped-def]
+        return [WriteOutcome(item.key, SendStatus.NOT_SENT, code="rate_limited", retry_after_seconds=40) for item in requests]
+
+
+class Ahead(datetime):
+    """A machine's clock that is an hour ahead."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Ahead:
+        return super().now(tz) + timedelta(hours=1)
 
 
 @pytest.fixture
@@ -154,10 +170,6 @@ def test_unknown_outcomes_are_not_looked_up_while_it_is_open(gate: Gate, erp: Fa
 def test_pause_that_the_erp_asked_for_holds_for_the_whole_connection(gate: Gate) -> None:
     gate.approved_order()
 
-    class Busy(FaultyConnector):
-        def commit_many(self, requests, *, now):  # type: ignore[no-untyped-def]
-            return [WriteOutcome(item.key, SendStatus.NOT_SENT, code="rate_limited", retry_after_seconds=40) for item in requests]
-
     at = clock_now()
     with use_connector(Busy(EmbeddedConnector())):
         round_at(at)
@@ -168,6 +180,17 @@ def test_pause_that_the_erp_asked_for_holds_for_the_whole_connection(gate: Gate)
     with use_connector(FaultyConnector(EmbeddedConnector())):
         assert round_at(at + timedelta(seconds=40)) == Counts(claimed=2, succeeded=2)
     assert commit_of(other).attempt_number == 1
+
+
+def test_worker_whose_clock_is_wrong_pauses_nobody_for_longer(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate.approved_order()
+
+    with use_connector(Busy(EmbeddedConnector())), monkeypatch.context() as patch:
+        patch.setattr("kernel.clock.datetime", Ahead)
+        run_commits()
+    until = Breaker.objects.get().paused_until
+    assert until is not None
+    assert timedelta(0) < until - clock_now() <= timedelta(seconds=40)
 
 
 def test_pulse_leaves_a_shut_connection_alone(gate: Gate, erp: FaultyConnector) -> None:
