@@ -113,6 +113,13 @@ class Proposal(models.Model):
                 condition=Q(state=ProposalState.PENDING),
                 name="proposals_pending_by_amount",
             ),
+            # The inbox narrowed by words: read from the index, not from rows that lie among those of years.
+            models.Index(
+                fields=["expires_at", "id"],
+                include=["company", "agent", "headline", "counterparty", "counterparty_name", "reference"],
+                condition=Q(state=ProposalState.PENDING),
+                name="proposals_pending_words",
+            ),
             # The inbox narrowed to what wants a look.
             models.Index(fields=["id"], condition=Q(state=ProposalState.PENDING) & NOTED, name="proposals_pending_noted"),
             # The page of today: what was proposed on each day, what ended since yesterday, from the indexes alone.

@@ -152,9 +152,10 @@ def _by(delegation: Delegation, person: Person) -> Q:
 def _at_hand(people: Sequence[int], user: User, now: datetime) -> Q:
     """Return the condition that the person has not snoozed it and that it is not in the hands of as many others as are needed.
 
-    Both look at the one proposal: as lists of proposals that are out they would spoil the estimate of how many are left.
+    Both look at the one proposal: as lists of proposals that are out they would spoil the estimate of how many are left. Hardly anything is
+    in somebody's hands, and only that is counted.
     """
     snoozed = Snooze.objects.filter(proposal=OuterRef("pk"), user=user, until__gt=now)
     others = Claim.objects.filter(step__route=OuterRef("pk"), step__state=StepState.OPEN, ended_at__isnull=True).exclude(user__in=people)
     by_step = others.values("step", "step__min_approvals").annotate(taken=Count("pk"))
-    return ~Exists(snoozed) & ~Exists(by_step.filter(taken__gte=F("step__min_approvals")))
+    return ~Exists(snoozed) & ~(Exists(others) & Exists(by_step.filter(taken__gte=F("step__min_approvals"))))
