@@ -1477,12 +1477,14 @@ def check_manifest(bundle: Bundle) -> None:
     with findings.check("Members match the manifest") as detail:
         manifest = bundle.document("manifest.json", MANIFEST_SCHEMA)
         listed: set[str] = set()
+        unreadable = {problem.where for problem in findings.problems if problem.code == "member_unreadable"}
         for item in manifest.get("members", []):
             path = str(record_part(item, "path"))
             findings.expect(path not in listed, "manifest_duplicate", path, f"The manifest lists {path} twice.")
             listed.add(path)
             if path not in bundle.members:
-                findings.problem("member_missing", path, f"The member {path} is missing.")
+                if path not in unreadable:
+                    findings.problem("member_missing", path, f"The member {path} is missing.")
             elif bundle.members.measure(path) != (record_part(item, "bytes"), record_part(item, "sha256")):
                 findings.problem("member_altered", path, f"The member {path} is not the one that was signed.")
         for path in sorted(set(bundle.members) - listed - SIGNED_APART):

@@ -119,6 +119,13 @@ def test_every_flipped_byte_is_noticed(bundle: EvidenceBundle, tmp_path: Path) -
             assert not verify(bytes(changed), tmp_path).holds, f"byte {position}"
 
 
+def test_a_member_that_cannot_be_read_is_named_once(bundle: EvidenceBundle, tmp_path: Path) -> None:
+    changed = bytearray(bundle.archive)
+    changed[bundle.archive.index(members_of(bundle)["events.jsonl"])] ^= 1
+    findings = verify(bytes(changed), tmp_path)
+    assert [problem.code for problem in findings.problems if problem.where == "events.jsonl"] == ["member_unreadable"]
+
+
 def test_a_flipped_byte_in_each_kind_of_member_is_noticed(bundle: EvidenceBundle, tmp_path: Path) -> None:
     members = members_of(bundle)
     for path, content in members.items():
