@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from approvals.pages.words import DECIDED, DECISION_ICONS, FROZEN_TAG, OUTCOME_TAGS, PROPOSAL_TAGS, SHORT_RISK_TAGS, risk_of
 from approvals.queries import Counts, InboxFilters, InboxPage, InboxRow, View, counts, inbox
-from approvals.queries.inbox import COUNTED_MAX
+from approvals.queries.inbox import COUNTED_MAX, ORDERS, USUAL
 from approvals.work.pages import hands_tags
 from approvals.work.queries import hands_of
 from gateway.catalogue import write_tools
@@ -97,6 +97,7 @@ class Row:
     amount: str
     agent: str
     step: str | Tag
+    position: str
     due: Moment | Tag
     flags: Sequence[Tag]
     reads: str
@@ -230,7 +231,7 @@ def _heads(order: str, view: View) -> dict[str, Head]:
         return {}
     heads = {}
     for name in ("amount", "agent", "due"):
-        sort = {name: "ascending", f"-{name}": "descending"}.get(order, "none")
+        sort = {name: "ascending", f"-{name}": "descending"}.get(order if order in ORDERS else USUAL, "none")
         heads[name] = Head(f"-{name}" if sort == "ascending" or (sort == "none" and name == "amount") else name, sort)
     return heads
 
@@ -263,7 +264,7 @@ def _rows(found: InboxPage, view: View, user: User, now: datetime) -> list[Row]:
 
 def _row(row: InboxRow, view: View, now: datetime, status: Tag | None, hands: Sequence[Tag] = ()) -> Row:
     is_done = view is View.DONE
-    step: str | Tag = f"{row.step_group}, step {row.step_text}" if row.step_text else ""
+    step: str | Tag = row.step_group if row.step_text else ""
     moment: Moment | Tag = due(row.due_at, now)
     if is_done and row.my_decision is not None:
         step = Tag(f"You {DECIDED[row.my_decision]}", Tone.PLAIN, DECISION_ICONS[row.my_decision])
@@ -277,6 +278,7 @@ def _row(row: InboxRow, view: View, now: datetime, status: Tag | None, hands: Se
         amount=str(row.amount),
         agent=row.agent_name,
         step=step,
+        position=f"step {row.step_text}" if row.step_text and not is_done else "",
         due=moment,
         flags=[*hands, *_flags(row, status)],
         reads=str(row.evidence_count),

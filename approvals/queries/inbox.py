@@ -50,7 +50,8 @@ class View(StrEnum):
 
 
 NEAR = (View.MINE, View.GROUP)
-NEAR_COLUMNS = {"": "expires_at", "amount": "amount_minor", "due": "route__steps__due_at"}
+NEAR_COLUMNS = {"amount": "amount_minor", "due": "route__steps__due_at"}
+USUAL = "due"
 NEAR_MAX = 2 * COUNTED_MAX
 
 
@@ -141,7 +142,7 @@ def _first(look: _Look, view: View, filters: InboxFilters) -> list[uuid.UUID]:
     Unfiltered they are counted at the same time, which the tabs would ask for again.
     """
     keys: list[uuid.UUID] = []
-    if view in NEAR and (near := look.near(filters.order)) is not None:
+    if view in NEAR and (near := look.near(_order(filters))) is not None:
         keys = list(_ordered(look.person.by_each(), view, filters, near)[:COUNTED_MAX])
     if len(keys) < COUNTED_MAX:
         keys = list(_ordered(look.person, view, filters)[:COUNTED_MAX])
@@ -156,12 +157,21 @@ def _ordered(person: Person, view: View, filters: InboxFilters, near: Q | None =
         found = _among_the_first(person, found)
     if view is View.DONE:
         found = found.annotate(my_decision_at=_mine(person.user).values("decided_at")[:1])
-    usual = ("-my_decision_at", "-pk") if view is View.DONE else ("expires_at", "pk")
-    near = near or Q()
-    if filters.order in {"due", "-due"}:
+        if filters.order not in ORDERS:
+            return found.order_by("-my_decision_at", "-pk").values_list("pk", flat=True)
+    order, due = ORDERS[_order(filters)], "route__steps__due_at"
+    if near is not None:
         # The instants of open steps are an index: whatever waits has one open step, and it has known since it opened when it is due.
-        near &= Q(route__steps__state=StepState.OPEN)
-    return found.filter(near).order_by(*ORDERS.get(filters.order, usual)).values_list("pk", flat=True)
+        found = found.filter(near & (Q(route__steps__state=StepState.OPEN) if order[0].endswith(due) else Q()))
+    elif order[0].endswith(due):
+        # Few are expected: found first by what narrows them, and then asked one by one when they are due.
+        found = found.annotate(due_at=Subquery(RouteStep.objects.filter(route=OuterRef("pk"), state=StepState.OPEN).values("due_at")[:1]))
+        order = (order[0].replace(due, "due_at"), *order[1:])
+    return found.order_by(*order).values_list("pk", flat=True)
+
+
+def _order(filters: InboxFilters) -> str:
+    return filters.order if filters.order in ORDERS else USUAL
 
 
 def badge(user: User, now: datetime) -> int:
@@ -193,9 +203,9 @@ class _Look:
         return self.counted[view]
 
     def _found(self, view: View) -> int:
-        if view in NEAR and (near := self.near("")) is not None:
-            found = _of_view(self.person.by_each(), view, self.person.now).filter(near)
-            if found.order_by("expires_at")[:COUNTED_MAX].count() == COUNTED_MAX:
+        if view in NEAR and (near := self.near(USUAL)) is not None:
+            found = _of_view(self.person.by_each(), view, self.person.now).filter(near, route__steps__state=StepState.OPEN)
+            if found.order_by("route__steps__due_at")[:COUNTED_MAX].count() == COUNTED_MAX:
                 return COUNTED_MAX
         rows = _of_view(self.person, view, self.person.now)
         if view is View.WAITING:

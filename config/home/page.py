@@ -66,18 +66,24 @@ def home_page(user: User, roles: frozenset[Role], now: datetime) -> HomePage:
     """Return the page of one person's roles."""
     companies = companies_of(user)
     needs = needs_of(user, roles, now)
-    pressing = sum(1 for need in needs if need.tag.tone in {Tone.WARN, Tone.BAD})
     is_approver = Role.APPROVER in roles
     charts = [_proposals_chart(companies, now), *([_decisions_chart(user, now)] if is_approver else [])]
     return HomePage(
         greeting=user.first_name or user.get_username(),
-        summary=f"{counted(pressing, 'thing needs', 'things need')} you." if pressing else "Nothing needs you at the moment.",
+        summary=_summary([need for need in needs if need.tag.tone in {Tone.WARN, Tone.BAD}]),
         needs=needs,
         due=_due(user, now) if is_approver else [],
         is_approver=is_approver,
         changes=_changes(companies, now),
         charts=charts,
     )
+
+
+def _summary(pressing: Sequence[Need]) -> str:
+    """Return what needs the person in a sentence; where it is more than one thing, how many of the figures below are theirs."""
+    if len(pressing) == 1:
+        return f"{pressing[0].number} {pressing[0].text}."
+    return f"{len(pressing)} of the figures below need you." if pressing else "Nothing needs you at the moment."
 
 
 def _due(user: User, now: datetime) -> list[Due]:

@@ -9,13 +9,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from approvals.models import Presentation
+from approvals.models import Presentation, RouteStep
 from approvals.queries import InboxFilters, badge, counts, inbox, may_decide, route_view
 from approvals.states import DecisionKind, StepState
 from identity.models import ApprovalGroupMember, Role
 from kernel.clock import now as clock_now
 from kernel.verdicts import Denied
 from tests.builders.approvals import Cast, an_order, approved, decided_by
+from tests.builders.commits import as_owner
 from tests.builders.identity import make_user
 
 pytestmark = pytest.mark.django_db
@@ -193,3 +194,13 @@ def test_the_page_is_stored_once_and_readable_after_the_end(cast: Cast) -> None:
     page = opened(auditor, proposal)
     assert (page.presentation_digest, page.is_current, page.standing.is_allowed) == (first.presentation_digest, False, False)
     assert page.facts == first.facts
+
+
+def test_what_is_due_first_is_at_the_top(cast: Cast) -> None:
+    first, second, third = (an_order(cast) for _ in range(3))
+    step = RouteStep.objects.get(route=third.pk)
+    as_owner("UPDATE approvals_routestep SET due_at = due_at - interval '9 days' WHERE id = %s", [step.pk])
+    rows = inbox(cast.alice, "mine", now=clock_now()).rows
+    assert [row.id for row in rows] == [third.public_id, first.public_id, second.public_id]
+    assert rows[0].is_late
+    assert [row.id for row in inbox(cast.alice, "mine", InboxFilters(order="-due"), now=clock_now()).rows][-1] == third.public_id
