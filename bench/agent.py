@@ -40,7 +40,7 @@ def bench_agent(url: str) -> AgentClient:
             owner_id=people["tomas"].pk,
             sponsor_id=people["petra"].pk,
             companies=[COMPANY],
-            model="None: a script",
+            model="No model: a script",
             expires_on=(instant + timedelta(days=100)).date(),
             actor=owner,
             now=instant,

@@ -97,7 +97,7 @@ class DescriptionForm(Refusable):
         help_text="One sentence that an approver understands.",
     )
     runtime = text_field("Where it runs", length=120, help_text="For example: Kubernetes, cluster finance-1.")
-    model = text_field("Model", length=80, help_text="As you declare it; “None: a script” for plain code.")
+    model = text_field("Model", length=80, help_text="As you declare it; “No model: a script” for plain code.")
     model_version = text_field("Model version", length=80, is_required=False)
     acts_for = several_field(
         "May act for",

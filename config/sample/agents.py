@@ -98,7 +98,7 @@ def _load(sample: SampleAgent, *, people: Mapping[str, User], now: datetime) -> 
         owner_id=people["tomas"].pk,
         sponsor_id=people["petra"].pk,
         companies=list(sample.companies),
-        model="None: a script",
+        model="No model: a script",
         acts_for=[people[name].pk for name in sample.acts_for],
         expires_on=(now + timedelta(days=REVIEW_DAYS)).date(),
         actor=owner,

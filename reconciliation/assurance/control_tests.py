@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import connection
 
 import audit.queries
@@ -16,6 +17,7 @@ from audit.queries import EventFilter
 from identity.models import Agent, Role, RoleAssignment
 from identity.queries import companies_by_person, missing_accountability
 from identity.states import AgentState
+from kernel.display import counted, span
 from kernel.ids import Prefix, encode
 from reconciliation.assurance.access import access_rows, auditors_without_end, duty_rows, own_rights
 from reconciliation.assurance.scope import Scope
@@ -152,30 +154,31 @@ class Context:
 
 def approved_before_sent(context: Context) -> Outcome:
     """Test that each write that landed had its route satisfied by different people before it was first sent."""
-    return _over_sent(context, UNAPPROVED, "writes landed; each was approved before it was sent")
+    return _over_sent(context, UNAPPROVED, "write that landed", "writes that landed", "each approved before it was sent")
 
 
 def duties_kept_apart(context: Context) -> Outcome:
     """Test every decision against who was excluded, who had asked, and who had decided already."""
     rows = duty_rows(context.scope)
-    wrong = [f"person {row.user_id}" for row in rows if row.excluded or row.asked or row.twice]
+    wrong = _people([row.user_id for row in rows if row.excluded or row.asked or row.twice])
     count = sum(row.excluded + row.asked + row.twice for row in rows)
     tested = sum(row.decisions for row in rows)
     if not tested:
         return Outcome(0, why_not="Nobody decided." if context.scope.proposal else "Nobody decided in this period.")
-    return Outcome(tested, f"{tested:,} decisions of {len(rows):,} people; none by somebody excluded.", tuple(wrong[:LISTED_MAX]), count)
+    whose = f"{counted(tested, 'decision', 'decisions')} of {counted(len(rows), 'person', 'people')}"
+    return Outcome(tested, f"{whose}, none by somebody excluded.", wrong, count)
 
 
 def sent_as_approved(context: Context) -> Outcome:
     """Test that the approved action's bytes stand in the stored request, and that their digest is the approved one."""
-    return _over_sent(context, OTHERWISE_SENT, "requests compared byte by byte with what was approved")
+    return _over_sent(context, OTHERWISE_SENT, "request", "requests", "each byte by byte what was approved")
 
 
 def landed_once(context: Context) -> Outcome:
     """Test that no document of the ERP answers two commits, and that the ERP has none twice under one proposal."""
     if context.scope.proposal:
-        return _over_sent(context, SHARED_DOCUMENT, "documents, each of one commit")
-    outcome = _over_sent(context, LANDED_TWICE, "documents, each of one commit")
+        return _over_sent(context, SHARED_DOCUMENT, "document", "documents", "each of one commit")
+    outcome = _over_sent(context, LANDED_TWICE, "document", "documents", "each of one commit")
     twice = [side.reference for found in context.tied for side in found.only_erp if side.reference.startswith("prop_")]
     if not twice or outcome.why_not:
         return outcome
@@ -185,7 +188,7 @@ def landed_once(context: Context) -> Outcome:
 
 def landed_as_approved(context: Context) -> Outcome:
     """Test that no read-back differs from what was approved."""
-    return _over_sent(context, DIFFERING, "documents read back, each as approved")
+    return _over_sent(context, DIFFERING, "document", "documents", "each read back as approved")
 
 
 def tied_out(context: Context) -> Outcome:
@@ -199,7 +202,7 @@ def tied_out(context: Context) -> Outcome:
     wrong = [side.reference or side.document for found in context.tied for side in (*found.only_gate, *found.only_erp)]
     wrong += [gate.reference for found in context.tied for gate, _ in found.differing]
     count = sum(found.only_gate_count + found.only_erp_count + found.differing_count for found in context.tied)
-    return Outcome(tested, f"{tested:,} documents on both sides, all matched.", tuple(wrong[:LISTED_MAX]), count)
+    return Outcome(tested, f"{counted(tested, 'document', 'documents')} on both sides, all matched.", tuple(wrong[:LISTED_MAX]), count)
 
 
 def refusals_have_reasons(context: Context) -> Outcome:
@@ -207,7 +210,9 @@ def refusals_have_reasons(context: Context) -> Outcome:
     tested = int(context.rows("SELECT count(*) " + REFUSALS)[0][0])
     if not tested:
         return Outcome(0, why_not=f"No rejection and no request for changes {context.where}.")
-    return _with_exceptions(tested, context.rows(WITHOUT_REASON), f"{tested:,} refusals, each with a reason and a sentence.")
+    return _with_exceptions(
+        tested, context.rows(WITHOUT_REASON), f"{counted(tested, 'refusal', 'refusals')}, each with a reason and a sentence."
+    )
 
 
 def reconciled_nightly(context: Context) -> Outcome:
@@ -216,7 +221,7 @@ def reconciled_nightly(context: Context) -> Outcome:
     if not rows:
         return Outcome(0, why_not="No nightly run has been made yet.")
     missed = tuple(f"{company} {day}" for company, day, is_done in rows if not is_done)
-    return Outcome(len(rows), f"{len(rows):,} nights, each compared.", missed[:LISTED_MAX], len(missed))
+    return Outcome(len(rows), f"{counted(len(rows), 'night', 'nights')}, each compared.", missed[:LISTED_MAX], len(missed))
 
 
 def breaks_cleared(context: Context) -> Outcome:
@@ -225,7 +230,7 @@ def breaks_cleared(context: Context) -> Outcome:
     if not tested:
         return Outcome(0, why_not=f"Reconciliation opened no break {context.where}.")
     rows = context.rows(UNCLEARED)
-    return Outcome(tested, f"{tested:,} breaks, each closed or owned.", _ids(rows, Prefix.BREAK), len(rows))
+    return Outcome(tested, f"{counted(tested, 'break', 'breaks')}, each closed or owned.", _ids(rows, Prefix.BREAK), len(rows))
 
 
 def rights_given_by_another(context: Context) -> Outcome:
@@ -233,8 +238,9 @@ def rights_given_by_another(context: Context) -> Outcome:
     changes = [row for row in access_rows(context.scope) if row.changed_at >= context.scope.since]
     if not changes:
         return Outcome(0, why_not="No role was changed in this period.")
-    wrong = [f"person {row.user_id}" for row in own_rights(context.scope)]
-    return Outcome(len(changes), f"{len(changes):,} changes of roles, none by the person concerned.", tuple(wrong), len(wrong))
+    wrong = own_rights(context.scope)
+    sentence = f"{counted(len(changes), 'change', 'changes')} of roles, none by the person concerned."
+    return Outcome(len(changes), sentence, _people([row.user_id for row in wrong]), len(wrong))
 
 
 def auditors_end(context: Context) -> Outcome:
@@ -242,8 +248,8 @@ def auditors_end(context: Context) -> Outcome:
     held = RoleAssignment.objects.filter(role=Role.AUDITOR, companies__overlap=list(context.scope.companies)).count()
     if not held:
         return Outcome(0, why_not="There is no auditor in these companies.")
-    endless = [f"person {user_id}" for user_id in auditors_without_end(context.scope)]
-    return Outcome(held, f"{held:,} auditors, each with a last day.", tuple(endless[:LISTED_MAX]), len(endless))
+    endless = auditors_without_end(context.scope)
+    return Outcome(held, f"{counted(held, 'auditor', 'auditors')}, each with a last day.", _people(endless), len(endless))
 
 
 def agents_accounted_for(context: Context) -> Outcome:
@@ -253,19 +259,19 @@ def agents_accounted_for(context: Context) -> Outcome:
         return Outcome(0, why_not="No agent is active in these companies.")
     people = companies_by_person(person for agent in agents for person in (agent.owner_id, agent.sponsor_id))
     wrong = [agent.public_id for agent in agents if missing_accountability(agent, people)]
-    sentence = f"{len(agents):,} active agents, each with an owner and a sponsor; as it stands now."
+    sentence = f"{counted(len(agents), 'active agent', 'active agents')}, each with an owner and a sponsor; as it stands now."
     return Outcome(len(agents), sentence, tuple(wrong[:LISTED_MAX]), len(wrong))
 
 
 def policies_by_two(context: Context) -> Outcome:
     """Test that no version of the matrix was activated by somebody who wrote on it."""
-    return _changes(context, POLICIES, BY_AUTHOR, "versions of the matrix", "No version of the matrix became active in this period.")
+    return _changes(context, POLICIES, BY_AUTHOR, "matrix", "No version of the matrix became active in this period.")
 
 
 def thresholds_by_two(context: Context) -> Outcome:
     """Test that no version of thresholds was activated by its author."""
     by_author = "SELECT company || ' v' || version " + THRESHOLDS + " AND activated_by_id = author_id"
-    return _changes(context, THRESHOLDS, by_author, "versions of thresholds", "No thresholds became active in this period.")
+    return _changes(context, THRESHOLDS, by_author, "thresholds", "No thresholds became active in this period.")
 
 
 def log_without_gaps(context: Context) -> Outcome:
@@ -274,7 +280,7 @@ def log_without_gaps(context: Context) -> Outcome:
     if not found.count:
         return Outcome(0, why_not="The log has no event of this period.")
     wrong = [text for text, count in ((f"{found.gaps} missing", found.gaps), (f"{found.unsealed} not sealed yet", found.unsealed)) if count]
-    sentence = f"{found.count:,} events, #{found.first_sequence or 0:,} to #{found.last_sequence or 0:,}, none missing."
+    sentence = f"{counted(found.count, 'event', 'events')}, #{found.first_sequence or 0:,} to #{found.last_sequence or 0:,}, none missing."
     return Outcome(found.count, sentence, tuple(wrong), found.gaps + found.unsealed)
 
 
@@ -296,14 +302,14 @@ def log_beats(context: Context) -> Outcome:
     if not count or widest is None:
         return Outcome(int(count), why_not="Fewer than two heartbeats lie in this period.")
     allowed = timedelta(seconds=HEARTBEATS_MISSED * float(settings.AUDIT_HEARTBEAT_SECONDS))
-    wrong = (f"{widest} without a heartbeat",) if widest > allowed else ()
-    return Outcome(int(count), f"{count:,} heartbeats, at most {widest} apart.", wrong, len(wrong))
+    wrong = (f"{span(widest)} without a heartbeat",) if widest > allowed else ()
+    return Outcome(int(count), f"{counted(int(count), 'heartbeat', 'heartbeats')}, at most {span(widest)} apart.", wrong, len(wrong))
 
 
-def _over_sent(context: Context, statement: str, what: str) -> Outcome:
+def _over_sent(context: Context, statement: str, one: str, many: str, kept: str) -> Outcome:
     if not context.sent:
         return Outcome(0, why_not=f"Nothing landed {context.where}.")
-    return _with_exceptions(context.sent, context.rows(statement), f"{context.sent:,} {what}.")
+    return _with_exceptions(context.sent, context.rows(statement), f"{counted(context.sent, one, many)}, {kept}.")
 
 
 def _with_exceptions(tested: int, rows: Sequence[tuple[Any, ...]], sentence: str) -> Outcome:
@@ -315,8 +321,21 @@ def _changes(context: Context, population: str, wrong: str, what: str, none: str
     if not tested:
         return Outcome(0, why_not=none)
     rows = context.rows(wrong)
-    return Outcome(tested, f"{tested:,} {what}, each activated by a second person.", tuple(str(row[0]) for row in rows), len(rows))
+    return Outcome(
+        tested,
+        f"{counted(tested, 'version', 'versions')} of the {what}, each activated by a second person.",
+        tuple(str(row[0]) for row in rows),
+        len(rows),
+    )
 
 
 def _ids(rows: Sequence[tuple[Any, ...]], prefix: Prefix) -> tuple[str, ...]:
     return tuple(encode(prefix, row[0]) for row in rows[:LISTED_MAX])
+
+
+def _people(keys: Sequence[int]) -> tuple[str, ...]:
+    """Return people with their names and their keys, cut off; one query, none when there are none."""
+    found = User.objects.in_bulk(keys[:LISTED_MAX]) if keys else {}
+    return tuple(
+        f"{(found[key].get_full_name() or found[key].get_username()) if key in found else 'Person'} ({key})" for key in keys[:LISTED_MAX]
+    )

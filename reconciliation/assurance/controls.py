@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kernel.display import counted
 from reconciliation.assurance import control_tests as tests
 from reconciliation.assurance.control_tests import Context, Outcome
 from reconciliation.assurance.scope import Scope
@@ -29,7 +30,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class ControlRow:
-    """One control with its result over the scope; `exceptions` lists ids, cut off, `exception_count` counts all."""
+    """One control with its result over the scope; `exceptions` lists some, `exception_count` counts all, `sentence` names the first."""
 
     control: Control
     result: ControlResult
@@ -85,6 +86,8 @@ CONTROLS = (
 
 # What can be said of one write by itself; the other controls are about a period.
 ABOUT_ONE_WRITE = frozenset({"AC-1", "AC-2", "AC-3", "AC-4", "AC-5", "AC-7", "MO-2"})
+# How many exceptions a sentence names; `exceptions` has more of them.
+NAMED_MAX = 5
 ABOUT_A_PERIOD = "Tested over a period; this is about one proposal."
 
 
@@ -102,5 +105,10 @@ def _row(control: Control, context: Context) -> ControlRow:
     outcome = control.test(context)
     if outcome.why_not:
         return ControlRow(control, ControlResult.NOT_TESTED, outcome.tested, 0, (), outcome.why_not)
-    result = ControlResult.EXCEPTIONS if outcome.exception_count else ControlResult.EFFECTIVE
-    return ControlRow(control, result, outcome.tested, outcome.exception_count, outcome.exceptions, outcome.sentence)
+    count = outcome.exception_count
+    if not count:
+        return ControlRow(control, ControlResult.EFFECTIVE, outcome.tested, 0, (), outcome.sentence)
+    named = ", ".join(outcome.exceptions[:NAMED_MAX])
+    more = f" and {count - NAMED_MAX:,} more" if count > NAMED_MAX and len(outcome.exceptions) > NAMED_MAX else ""
+    sentence = f"{counted(count, 'exception', 'exceptions')}: {named}{more}."
+    return ControlRow(control, ControlResult.EXCEPTIONS, outcome.tested, count, outcome.exceptions, sentence)

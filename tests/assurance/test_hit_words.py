@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from config.views.desk.hit_words import seen_text, threshold_text
+from reconciliation.assurance.hit_words import seen_text, threshold_text
 from reconciliation.assurance.models import RuleHit
 
 NAMES = {"7": "Maria Keller"}

@@ -10,7 +10,6 @@ from django.db import IntegrityError, connection, transaction
 
 from audit.models import Event
 from audit.queries import record_of
-from config.views.desk.hit_words import names_in, seen_text
 from identity.models import Role
 from identity.services import assign_role
 from kernel.clock import now as clock_now
@@ -19,6 +18,7 @@ from kernel.queue import depth
 from reconciliation.assurance import tasks
 from reconciliation.assurance.access import access_rows, duty_rows
 from reconciliation.assurance.controls import control_rows
+from reconciliation.assurance.hit_words import names_in, seen_text
 from reconciliation.assurance.models import RuleHit, RuleRun, Sample
 from reconciliation.assurance.population import members, statement
 from reconciliation.assurance.rule_runs import request_rule_run

@@ -99,7 +99,7 @@ def make_agent(
         owner_id=owner.pk,
         sponsor_id=(sponsor or _sponsor(name, companies)).pk,
         companies=list(companies),
-        model="None: a script",
+        model="No model: a script",
         acts_for=[person.pk for person in acts_for],
         expires_on=expires_on or at.date() + timedelta(days=90),
         token_binding=token_binding,

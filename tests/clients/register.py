@@ -47,7 +47,7 @@ def register(kind: str, key_file: Path) -> str:
         owner_id=owner.pk,
         sponsor_id=sponsor.pk,
         companies=[COMPANY],
-        model="None: a script",
+        model="No model: a script",
         expires_on=(now + timedelta(days=30)).date(),
         actor=actor,
         now=now,

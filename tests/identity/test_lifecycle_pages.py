@@ -43,7 +43,7 @@ def registration(sponsor: User, owner: User, **changes: object) -> dict[str, Any
         "sponsor": sponsor.pk,
         "companies": ["DE01"],
         "runtime": "A test",
-        "model": "None: a script",
+        "model": "No model: a script",
         "expires_on": (now().date() + timedelta(days=90)).isoformat(),
         **changes,
     }

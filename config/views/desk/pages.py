@@ -9,7 +9,6 @@ from django.urls import reverse
 
 from approvals.rules import BY_CODE, RULES
 from audit.watch import ExportStatus
-from config.views.desk.hit_words import names_in, seen_text, threshold_text
 from config.views.desk.parts import Cell, Panel, Table, figure, money_texts, proposal_cell
 from identity.models import Agent
 from kernel.display import Tag, Tone, at, maybe_at, short_digest, utc
@@ -19,6 +18,7 @@ from kernel.money import Money
 from proposals.models import Proposal
 from reconciliation.assurance.access import Duties, RoleChange
 from reconciliation.assurance.controls import ControlRow
+from reconciliation.assurance.hit_words import names_in, seen_text, threshold_text
 from reconciliation.assurance.models import RuleHit, RuleRun, Sample
 from reconciliation.assurance.population import Statement
 from reconciliation.assurance.states import ControlResult, RuleRunState, SampleMethod
@@ -142,7 +142,7 @@ def controls_panel(rows: Sequence[ControlRow]) -> Panel:
             [
                 [
                     Cell(f"{row.control.code} {row.control.title}", sub=row.control.objective),
-                    Cell(RESULT_TAGS[row.result], sub=_exceptions(row)),
+                    Cell(RESULT_TAGS[row.result], sub=row.sentence),
                     figure(row.tested),
                     figure(row.exception_count),
                     Cell(row.control.coso),
@@ -152,13 +152,6 @@ def controls_panel(rows: Sequence[ControlRow]) -> Panel:
             ],
         ),
     )
-
-
-def _exceptions(row: ControlRow) -> str:
-    if row.result is not ControlResult.EXCEPTIONS:
-        return row.sentence
-    more = f" and {row.exception_count - 5:,} more" if row.exception_count > 5 and len(row.exceptions) > 5 else ""
-    return ", ".join(row.exceptions[:5]) + more
 
 
 def rule_run_cells(run: RuleRun) -> list[Cell]:

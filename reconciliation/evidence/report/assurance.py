@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from approvals.flags.queries import InForce, thresholds_in_force
 from approvals.rules.catalogue import RULES
 from approvals.rules.engine import evaluate
+from approvals.rules.results import Hit
 from audit.bundle_parts import Scope
 from commits.models import Receipt
 from kernel.canonical import canonical_bytes
@@ -17,12 +19,15 @@ from kernel.money import Money
 from proposals.models import Proposal
 from reconciliation.assurance.cases import cases
 from reconciliation.assurance.controls import control_rows
+from reconciliation.assurance.hit_words import names_in, seen_text, threshold_text
 from reconciliation.assurance.scope import DAYS
 from reconciliation.assurance.scope import Scope as Desk
 from reconciliation.assurance.tie_out import tie_out
 from reconciliation.evidence.report.parts import Rows
 
 HITS_MAX = 100_000
+# Key and company of what was proposed.
+Proposed = tuple[UUID, str]
 ALL_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -91,7 +96,7 @@ def journal_tests(scope: Scope) -> Sequence[Rows]:
     struck: Counter[str] = Counter()
     not_applicable: Counter[str] = Counter()
     not_tested: Counter[str] = Counter()
-    hits: list[tuple[str, ...]] = []
+    hits: list[tuple[Proposed, Hit]] = []
     population = 0
     in_force = thresholds_in_force(desk.companies)
     for company in desk.companies:
@@ -107,7 +112,7 @@ def journal_tests(scope: Scope) -> Sequence[Rows]:
             for hit in evaluation.hits:
                 struck[hit.rule] += 1
                 if len(hits) < HITS_MAX:
-                    hits.append((hit.rule, encode(Prefix.PROPOSAL, item.key), company, hit.text, _text(hit.threshold), _text(hit.observed)))
+                    hits.append(((item.key, company), hit))
     lines = [
         (
             rule.code,
@@ -129,8 +134,28 @@ def journal_tests(scope: Scope) -> Sequence[Rows]:
     columns = ("rule", "title", "version", "tested", "hits", "not_applicable", "not_tested")
     return (
         Rows(columns, lines, summary, sentence),
-        Rows(("rule", "proposal", "company", "finding", "threshold", "observed"), hits, (("Hits", sum(struck.values())),)),
+        _hit_rows(hits, sum(struck.values())),
     )
+
+
+def _hit_rows(hits: Sequence[tuple[Proposed, Hit]], count: int) -> Rows:
+    """Return one row for each hit: in words for people, and as the rule recorded it for programs, which is not printed."""
+    names = names_in([hit for _, hit in hits])
+    lines = [
+        (
+            hit.rule,
+            encode(Prefix.PROPOSAL, key),
+            company,
+            hit.text,
+            seen_text(hit, names),
+            threshold_text(hit),
+            _text(hit.observed),
+            _text(hit.threshold),
+        )
+        for (key, company), hit in hits
+    ]
+    columns = ("rule", "proposal", "company", "finding", "seen", "held_against", "observed", "threshold")
+    return Rows(columns, lines, (("Hits", count),), not_printed=2)
 
 
 def _desk_of_proposal(scope: Scope) -> Desk | None:

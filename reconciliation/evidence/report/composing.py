@@ -127,9 +127,9 @@ def _foreign(scope: Scope, number: int, title: str, book: FigureBook) -> tuple[S
         for label, value in rows.summary:
             book.add(section, label, value, source=table.path, how="Stated by the test; its rows are in the source.")
         if rows.rows:
-            lines = [cells(row, href=link(table.path, at)) for at, row in enumerate(rows.rows)]
+            lines = [cells(rows.printed(row), href=link(table.path, at)) for at, row in enumerate(rows.rows)]
             printed, note = shown(lines, table.path)
-            names = tuple(HEADINGS.get(name, name.replace("_", " ").capitalize()) for name in rows.columns)
+            names = tuple(HEADINGS.get(name, name.replace("_", " ").capitalize()) for name in rows.printed_columns)
             section.grids.append(Grid("", names, _widths(names, printed), printed, note))
     return section, tables
 

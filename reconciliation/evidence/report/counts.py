@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from approvals.policies import EXCLUSION_LABELS
 from audit.bundle_parts import Scope
 from audit.verifier.countersign_verify import Bundle, Members
 from reconciliation.evidence.report.parts import NOT_TESTED, Cell, FigureBook, Grid, Section, cells, link, shown
 from reconciliation.evidence.report.reading import Row, added, counted, first_rows, rows_of
 
+NO_WORDS: Mapping[str, str] = {}
 PROPOSALS, APPROVALS, COMMITS = "proposals.csv", "approvals.csv", "erp/commits.csv"
 
 
@@ -96,7 +98,7 @@ def duties_and_access(members: Members, book: FigureBook) -> Section:
     book.add(section, "Exclusions in force", len(excluded), source="sod.csv", how="distinct pairs of proposal and person")
     how = "approving rows of approvals.csv whose proposal and person are in sod.csv"
     book.add(section, "Approvals by an excluded person", broken, source=APPROVALS, how=how)
-    _by(section, members, book, "sod.csv", "reason", "Exclusions by reason")
+    _by(section, members, book, "sod.csv", "reason", "Exclusions by reason", EXCLUSION_LABELS)
     _by(section, members, book, "access_log.csv", "kind", "Looks at evidence")
     return section
 
@@ -190,6 +192,9 @@ def retention(members: Members, book: FigureBook) -> Section:
 def exceptions(members: Members, book: FigureBook) -> Section:
     """Return what was refused, failed, left unknown, landed otherwise, or raised an alarm."""
     section, path = Section(16, "Exceptions"), "exceptions.csv"
+    section.paragraphs.append(
+        "What was refused, failed, was left unknown, landed otherwise or raised an alarm. Exceptions of controls: section 5."
+    )
     book.add(section, "Exceptions", _count(members, path, lambda _: True), source=path, how="rows")
     _by(section, members, book, path, "kind", "By kind")
     listed = []
@@ -203,13 +208,16 @@ def exceptions(members: Members, book: FigureBook) -> Section:
     return section
 
 
-def _by(section: Section, members: Members, book: FigureBook, path: str, column: str, title: str) -> None:
-    """Add a grid of counts by the values of one column, each with the first row it has."""
+def _by(
+    section: Section, members: Members, book: FigureBook, path: str, column: str, title: str, words: Mapping[str, str] = NO_WORDS
+) -> None:
+    """Add a grid of counts by the values of one column, each with the first row it has; `words` say what a value means."""
     first = first_rows(members, path, lambda row: row[column])
     lines = []
     for value, count in sorted(counted(members, path, lambda row: row[column]).items()):
         figure = book.cell(section, f"{title}: {value}", count, source=path, how=f"rows where {column} is {value}")
-        lines.append([Cell(value, link(path, first[value])), figure])
+        text = f"{words[value]} ({value})" if value in words else value
+        lines.append([Cell(text, link(path, first[value])), figure])
     rows, note = shown(lines, path)
     if rows:
         section.grids.append(Grid(title, (column.replace("_", " ").capitalize(), "Rows"), (3, 1), rows, note))

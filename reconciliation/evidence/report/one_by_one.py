@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 
 from audit.verifier.countersign_verify import Members
-from reconciliation.evidence.report.parts import Cell, FigureBook, Grid, Section, cells, link
+from kernel.display import counted
+from reconciliation.evidence.report.parts import Cell, FigureBook, Grid, Section, cells, grouped, link
 from reconciliation.evidence.report.reading import Row, rows_of
 
 PROPOSALS_SHOWN_MAX = 50
+SAID = {"approve": "Approved", "reject": "Rejected", "request_changes": "Changes requested"}
 
 
 def pages(members: Members, book: FigureBook) -> Section:
@@ -37,7 +39,7 @@ def _grouped(members: Members, path: str, wanted: set[str]) -> defaultdict[str, 
 def _proposal(number: int, row: Row, decisions: list[tuple[int, Row]], landings: list[tuple[int, Row]]) -> Grid:
     here = link("proposals.csv", number)
     lines = [
-        cells(("Amount", f"{row['amount']} {row['currency']}"), href=here),
+        cells(("Amount", f"{grouped(row['amount'])} {row['currency']}"), href=here),
         cells(("Company and tool", f"{row['company']}, {row['tool']}"), href=here),
         cells(("Agent and model", f"{row['agent']} {row['model']} {row['model_version']}".strip()), href=here),
         cells(("Proposed at", row["proposed_at"]), href=here),
@@ -45,9 +47,11 @@ def _proposal(number: int, row: Row, decisions: list[tuple[int, Row]], landings:
         cells(("Stands as", row["stands"]), href=here),
     ]
     for at, decision in decisions:
-        said = f"{decision['decision']} by {decision['name'] or decision['person']} at {decision['decided_at']}"
+        what, who = SAID.get(decision["decision"], decision["decision"]), decision["name"] or decision["person"]
+        said = f"{what} by {who} at {decision['decided_at']}"
         lines.append(cells(("Decision", said), href=link("approvals.csv", at)))
     for at, landing in landings:
-        said = f"{landing['document']} at {landing['at']}, {landing['differences']} differences"
+        differences = counted(int(landing["differences"] or 0), "difference", "differences")
+        said = f"{landing['document']} at {landing['at']}, {differences}"
         lines.append(cells(("Landed", said), href=link("erp/commits.csv", at)))
     return Grid(f"{row['headline'] or row['proposal']}", ("What", "Value"), (1, 4), lines, row["proposal"])

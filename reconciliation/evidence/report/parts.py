@@ -112,12 +112,30 @@ class FigureBook:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What a section gets from another part of the product: a sentence, figures, and rows that become report/section_NN.csv."""
+    """What a section gets from another part of the product: a sentence, figures, and rows that become report/section_NN.csv.
+
+    The last `not_printed` columns are for programs: they stand in the CSV only.
+    """
 
     columns: tuple[str, ...]
     rows: Sequence[Sequence[str]]
     summary: Sequence[tuple[str, int | str | Decimal]] = ()
     sentence: str = ""
+    not_printed: int = 0
+
+    @property
+    def printed_columns(self) -> tuple[str, ...]:
+        """Return the columns that the report prints."""
+        return self.columns[: len(self.columns) - self.not_printed]
+
+    def printed(self, row: Sequence[str]) -> list[str]:
+        """Return a row as the report prints it: sums with separators, as everywhere else in it."""
+        return [grouped(text) if name.endswith("_sum") else text for name, text in zip(self.printed_columns, row, strict=False)]
+
+
+def grouped(amount: str) -> str:
+    """Return a decimal with separators of thousands, as figures are printed; nothing stays nothing."""
+    return f"{Decimal(amount):,f}" if amount else ""
 
 
 def rows_table(number: int, title: str, found: Rows, place: int) -> Table:

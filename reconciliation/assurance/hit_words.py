@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from django.contrib.auth.models import User
 
 from approvals.flags.pages import LABELS
+from approvals.rules.results import Hit
 from reconciliation.assurance.models import RuleHit
 
+# A hit that is stored, or one that was found just now.
+Struck = RuleHit | Hit
 SELDOM, PAIRS, PEOPLE = "J6", "J7", "J15"
 # What stands before the colon of a name is the fact, what stands behind it the person.
 ABOUT_PEOPLE = {"seconds": "approved {} s after the page was shown", "in_window": "{} approvals within the window for bulk"}
@@ -32,18 +35,18 @@ SEEN = {
 HELD_AGAINST = {"people_on_two_sides": "People on two sides allowed", "differences": "Differences allowed"}
 
 
-def names_in(hits: Sequence[RuleHit]) -> dict[str, str]:
+def names_in(hits: Sequence[Struck]) -> dict[str, str]:
     """Return the names of the people whom the rules saw, by key; one query, none when they saw nobody."""
     keys = {key for hit in hits for name in hit.observed if (key := _person(hit.rule, name))}
     return {str(user.pk): user.get_full_name() or user.get_username() for user in User.objects.filter(pk__in=keys)} if keys else {}
 
 
-def seen_text(hit: RuleHit, names: Mapping[str, str]) -> str:
+def seen_text(hit: Struck, names: Mapping[str, str]) -> str:
     """Return what the rule saw, for somebody who does not know its names."""
     return "; ".join(_seen(hit.rule, name, str(value), names) for name, value in hit.observed.items())
 
 
-def threshold_text(hit: RuleHit) -> str:
+def threshold_text(hit: Struck) -> str:
     """Return what it was held against, with the labels of the page where thresholds are set."""
     return "; ".join(f"{HELD_AGAINST.get(name) or LABELS.get(name) or _plain(name)}: {value}" for name, value in hit.threshold.items())
 
