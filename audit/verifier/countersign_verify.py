@@ -1102,6 +1102,8 @@ class Members(Mapping[str, bytes]):
     def __init__(self, sources: Mapping[str, tuple[int, Callable[[], BinaryIO]]]) -> None:
         """`sources` holds for each path its size and what opens it."""
         self._sources = dict(sources)
+        # What is wrong with members as parts of their archive; the one that can't be read at all is not among the sources.
+        self.damaged: dict[str, str] = {}
 
     @classmethod
     def of(cls, members: Mapping[str, bytes]) -> Members:
@@ -1273,13 +1275,16 @@ def read_archive(findings: Findings, file: BinaryIO) -> Members:
             "archive_altered", "archive", "The zip file is not byte for byte the one that was exported; unpack it to check its members."
         )
     # Read once through zipfile, which compares checksums; from then on as the plain bytes they are, because zipfile goes back slowly.
-    return Members(
+    damaged: dict[str, str] = {}
+    members = Members(
         {
             name: (entry.file_size, functools.partial(open_part, file, _start_of(file, entry), entry.file_size))
             for name, entry in accepted.items()
-            if _is_readable(findings, archive, entry)
+            if _is_readable(damaged, archive, entry)
         }
     )
+    members.damaged.update(damaged)
+    return members
 
 
 class Part(io.RawIOBase):
@@ -1334,13 +1339,18 @@ def _refuse_large_directory(file: BinaryIO) -> None:
     file.seek(0)
 
 
-def _is_readable(findings: Findings, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
+def _is_readable(damaged: dict[str, str], archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
+    """Tell whether a member's bytes are there; with a wrong checksum they are, and are checked further: that names what changed."""
+    name = entry.filename
     try:
-        with archive.open(entry) as file:  # to its end, where zipfile compares the checksum
-            while file.read(CHUNK_BYTES):
-                pass
+        with archive.open(entry) as file:
+            try:
+                while file.read(CHUNK_BYTES):  # to its end, where zipfile compares the checksum
+                    pass
+            except zipfile.BadZipFile:
+                damaged[name] = f"The member {name} is damaged: its bytes do not have the checksum that the archive states for them."
     except UNREADABLE as error:
-        findings.problem("member_unreadable", entry.filename, f"The member {entry.filename} can't be read: {error}.")
+        damaged[name] = f"The member {name} can't be read: {error}."
         return False
     return True
 
@@ -1409,6 +1419,8 @@ class Bundle:
     records: list[dict[str, Any]] = field(default_factory=list)
     # How many events of each kind go by: what tables are counted against.
     kinds: dict[str, int] = field(default_factory=dict)
+    # Whether all of them went by: where a range breaks off, nothing is counted against it.
+    are_kinds_counted: bool = True
 
     def member(self, path: str) -> bytes:
         """Return a member that must be there; raises Malformed."""
@@ -1475,16 +1487,18 @@ def check_manifest(bundle: Bundle) -> None:
     """Check that the members are exactly those of the manifest, byte for byte."""
     findings = bundle.findings
     with findings.check("Members match the manifest") as detail:
+        for path, sentence in bundle.members.damaged.items():
+            findings.problem("member_unreadable", path, sentence)
         manifest = bundle.document("manifest.json", MANIFEST_SCHEMA)
         listed: set[str] = set()
-        unreadable = {problem.where for problem in findings.problems if problem.code == "member_unreadable"}
         for item in manifest.get("members", []):
             path = str(record_part(item, "path"))
             findings.expect(path not in listed, "manifest_duplicate", path, f"The manifest lists {path} twice.")
             listed.add(path)
+            if path in bundle.members.damaged:
+                continue  # named already
             if path not in bundle.members:
-                if path not in unreadable:
-                    findings.problem("member_missing", path, f"The member {path} is missing.")
+                findings.problem("member_missing", path, f"The member {path} is missing.")
             elif bundle.members.measure(path) != (record_part(item, "bytes"), record_part(item, "sha256")):
                 findings.problem("member_altered", path, f"The member {path} is not the one that was signed.")
         for path in sorted(set(bundle.members) - listed - SIGNED_APART):
@@ -2135,7 +2149,7 @@ def _check_table(bundle: Bundle, path: str, table: Any) -> int:
         found = {key: f"{value:f}" for key, value in sums[str(item["column"])].items()}
         findings.expect(stated == found, "table_totals", path, f"The sums of {item['column']} in {path} are not the stated ones.")
     kind = record_part(table, "of_kind")
-    if kind:
+    if kind and bundle.are_kinds_counted:
         events = bundle.kinds.get(str(kind), 0)
         findings.expect(count == events, "table_events", path, f"{path} has {count} rows for {events} events {kind} in the log.")
     return count
@@ -2218,27 +2232,45 @@ class ProposalPlaces:
 
 
 class LockStep:
-    """A file of lines about events, in the order of the events: each is taken when its event goes by."""
+    """A file of lines about events, in the order of the events: each is taken when its event goes by.
+
+    One line that is about no event is named and passed over: else every line behind it would seem to be missing.
+    """
 
     def __init__(self, bundle: Bundle, path: str) -> None:
         """Begin at the first line; a file that is not there has none."""
         self._lines = bundle.members.lines(path) if path in bundle.members else iter(())
+        self._findings = bundle.findings
         self.path = path
-        self.next: Any = None
-        self.step()
-
-    def step(self) -> None:
-        """Go on to the next line."""
-        line = next(self._lines, None)
-        self.next = None if line is None else parse_canonical(line[1])
+        self.next = self._read()
+        self._after = self._read()
 
     def take(self, event_id: str) -> Any:
-        """Return the line about this event, or None when the next line is about another one."""
-        if self.next is None or record_part(self.next, "event_id") != event_id:
-            return None
+        """Return the line about this event, or None when neither the next line nor the one behind it is about it."""
+        if not self._is_about(self.next, event_id):
+            if not self._is_about(self._after, event_id):
+                return None
+            self.name_next()
+            self._step()
         taken = self.next
-        self.step()
+        self._step()
         return taken
+
+    def name_next(self) -> None:
+        """Note that the next line has no place here."""
+        sentence = f"{self.path} holds a line about {record_part(self.next, 'event_id')}, which is no event with one, or out of order."
+        self._findings.problem("payload_extra", self.path, sentence)
+
+    def _step(self) -> None:
+        self.next, self._after = self._after, self._read()
+
+    def _read(self) -> Any:
+        line = next(self._lines, None)
+        return None if line is None else parse_canonical(line[1])
+
+    @staticmethod
+    def _is_about(line: Any, event_id: str) -> bool:
+        return line is not None and record_part(line, "event_id") == event_id
 
 
 def verify_period(bundle: Bundle) -> None:
@@ -2249,6 +2281,7 @@ def verify_period(bundle: Bundle) -> None:
         walk = _walk_period(bundle, detail)
         walks.append(walk)
         _check_range(bundle, walk)
+    bundle.are_kinds_counted = bool(walks)
     for walk in walks:  # none where the range broke off: then nothing can be said about proposals
         with findings.check("Documents of proposals agree with their events") as detail:
             _check_documents(bundle, walk, detail)
@@ -2269,10 +2302,14 @@ def _walk_period(bundle: Bundle, detail: list[str]) -> PeriodWalk:
     payloads, tombstones = LockStep(bundle, "payloads/payloads.jsonl"), LockStep(bundle, "tombstones/tombstones.jsonl")
     walk = PeriodWalk(frontier, roots, PeriodLinks(), payloads, tombstones, ProposalPlaces(), sequence=first - 1)
     for offset, line in bundle.members.lines("events.jsonl"):
-        _walk_event(bundle, walk, parse_canonical(line), offset)
+        try:
+            event = parse_canonical(line)
+        except Malformed as error:
+            raise Malformed(f"the line of events.jsonl behind sequence {walk.sequence} can't be read: {error}") from error
+        _walk_event(bundle, walk, event, offset)
     for beside in (walk.payloads, walk.tombstones):
         if beside.next is not None:
-            bundle.findings.problem("payload_extra", beside.path, f"{beside.path} holds a line about no event, or out of order.")
+            beside.name_next()
     detail.append(f"{walk.count} events, {walk.withheld} of them withheld, {walk.commitments} payloads, {walk.roots_checked} roots")
     return walk
 
@@ -2303,7 +2340,9 @@ def _walk_event(bundle: Bundle, walk: PeriodWalk, event: Any, offset: int) -> No
         return
     stored = decode_base64(event["bytes"])
     record = check_event(findings, where, event_id=event["event_id"], chain_id=str(bundle.header.get("chain_id")), stored=stored, leaf=leaf)
-    if record is not None:
+    if record is None:  # what lies beside it goes by with it
+        _ = walk.payloads.take(event["event_id"]) or walk.tombstones.take(event["event_id"])
+    else:
         bundle.kinds[str(record.get("type"))] = bundle.kinds.get(str(record.get("type")), 0) + 1
         walk.links.follow(findings, where, record, leaf)
         _check_beside(findings, walk, record, where)
@@ -2346,9 +2385,11 @@ def _check_range(bundle: Bundle, walk: PeriodWalk) -> None:
     """Check counts against bundle.json, and that the tree at the end of the range is the beginning of the checkpoint's tree."""
     findings, header = bundle.findings, bundle.header
     proof = bundle.document("proofs/range.json", RANGE_SCHEMA)
-    stated = {name: header.get(name) for name in ("events", "withheld", "last_sequence")}
-    found = {"events": walk.count, "withheld": walk.withheld, "last_sequence": walk.sequence}
-    findings.expect(stated == found, "event_count", "events.jsonl", f"bundle.json says {stated}; there are {found}.")
+    stated = tuple(header.get(name) for name in ("events", "withheld", "last_sequence"))
+    found = (walk.count, walk.withheld, walk.sequence)
+    counted = "{} events, {} of them withheld, up to sequence {}"
+    sentence = f"bundle.json says {counted.format(*stated)}; there are {counted.format(*found)}."
+    findings.expect(stated == found, "event_count", "events.jsonl", sentence)
     claimed = header.get("checkpoint")
     checkpoint = next((item for item in bundle.checkpoints.values() if {"size": item.size, "root": item.root.hex()} == claimed), None)
     if checkpoint is None:

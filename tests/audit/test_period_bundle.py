@@ -278,6 +278,43 @@ def test_an_attack_by_whoever_can_sign_is_named(made: Made, tmp_path: Path, atta
     assert code in codes(verify(members, tmp_path))
 
 
+def blurred_event(members: Everything) -> None:
+    lines = lines_of(members, "events.jsonl")
+    with_payload = json.loads(lines_of(members, "payloads/payloads.jsonl")[0])["event_id"].encode()
+    place = next(number for number, line in enumerate(lines) if with_payload in line)
+    event = json.loads(lines[place])
+    event["bytes"] = encode_base64(b"?" + decode_base64(event["bytes"])[1:])
+    lines[place] = canonical_bytes(event) + b"\n"
+    members["events.jsonl"] = b"".join(lines)
+
+
+def line_about_nothing(members: Everything) -> None:
+    lines = lines_of(members, "payloads/payloads.jsonl")
+    odd = canonical_bytes({**json.loads(lines[0]), "event_id": "evt_nothing"}) + b"\n"
+    members["payloads/payloads.jsonl"] = b"".join([odd, *lines])
+
+
+@pytest.mark.parametrize(
+    ("attack", "named"), [(blurred_event, {"event_edited", "event_malformed"}), (line_about_nothing, {"payload_extra"})]
+)
+def test_what_stands_behind_a_damaged_line_is_not_blamed(made: Made, tmp_path: Path, attack: object, named: set[str]) -> None:
+    members = dict(made.members)
+    attack(members)  # type: ignore[operator]
+    found = [problem.code for problem in verify(members, tmp_path).problems if problem.code.startswith(("event_", "payload_"))]
+    assert sorted(found) == sorted(named)
+
+
+def test_a_damaged_member_is_named_once_and_read_on_to_the_payload_that_is_meant(made: Made, tmp_path: Path) -> None:
+    content = bytearray(made.archive.read_bytes())
+    payloads = made.members["payloads/payloads.jsonl"]
+    place = content.index(payloads) + payloads.index(b'"salt":"') + 8
+    content[place] = ord("0") if content[place] != ord("0") else ord("1")
+    (tmp_path / "damaged.zip").write_bytes(content)
+    findings, _ = verify_path(tmp_path / "damaged.zip", pinned=[verifying_key()])
+    assert [problem.code for problem in findings.problems] == ["member_unreadable", "payload_swapped"]
+    assert findings.checks[0][:2] == ("Members match the manifest", False)
+
+
 def test_an_empty_period_is_refused(made: Made) -> None:
     with pytest.raises(EmptyPeriod):
         plan_period(since=datetime(2001, 1, 1, tzinfo=UTC), until=datetime(2002, 1, 1, tzinfo=UTC), companies=None, visible={})
