@@ -31,6 +31,8 @@ from reconciliation.assurance.states import RuleRunState, SampleMethod
 from reconciliation.assurance.tie_out import tie_out
 
 TEMPLATE = "audit/desk/page.html"
+# What stands in every address of the desk and narrows nothing down by itself.
+PERIOD_AND_PAGE = frozenset({"since", "until", "page", "after", "before"})
 
 
 @require_safe
@@ -214,7 +216,8 @@ def export_controls(request: HttpRequest) -> StreamingHttpResponse:
 def _shown(request: HttpRequest, page: DeskPage, name: str, *, about: str = "", **more: object) -> HttpResponse:
     """Return the page, the look at it recorded."""
     held = permissions_of(request.user)
-    context = {"page": page, "may_export": Permission.EVIDENCE_EXPORT in held, **more}
+    used = sum(bool(value) for key, value in request.GET.items() if key not in PERIOD_AND_PAGE)
+    context = {"page": page, "may_export": Permission.EVIDENCE_EXPORT in held, "filter_count": used, **more}
     response = render(request, TEMPLATE, context)
     company = page.scope.companies[0] if len(page.scope.companies) == 1 else ""
     asked: dict[str, object] = {**request.GET.dict(), **page.scope.parameters}
