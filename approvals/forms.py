@@ -57,6 +57,11 @@ class DecisionForm(forms.Form):
         for item in error.errors:
             name = item.path.strip("/")
             known = name if name in self.fields and not self.fields[name].widget.is_hidden else None
-            self.add_error(known, f"{item.message}; needed: {item.acceptable}." if item.acceptable else item.message)
+            said = "Missing" if item.message == "empty" else f"{item.message}; needed"
+            self.add_error(known, f"{said}: {item.acceptable}." if item.acceptable else item.message)
+        # The page opens where something is missing: on a phone that is far below its top.
+        for name in list(self.errors)[:1]:
+            if name in self.fields:
+                self.fields[name].widget.attrs["autofocus"] = True
         if not error.errors:
             self.add_error(None, error.detail)

@@ -25,7 +25,7 @@ from approvals.pages.outcome import outcome_panel
 from approvals.pages.policies import policy_line, policy_page, versions
 from approvals.pages.proposal import field_label, proposal_page, waits_for
 from approvals.pages.step_up import step_up_panel
-from approvals.pages.words import DECIDED, outcome_of, status_tag
+from approvals.pages.words import DECIDED_THIS, outcome_of, status_tag
 from approvals.queries import route_view
 from approvals.services import Shown
 from approvals.services.strength import PURPOSE
@@ -109,7 +109,7 @@ def decide(request: HttpRequest, proposal_id: str) -> HttpResponse:
         return _proposal_page(request, proposal_id, form)
     except (StalePage, StalePayload) as error:
         return _stale(request, proposal_id, error)
-    said = f"You {DECIDED[made.kind]} this proposal. Your decision is in the audit log."
+    said = f"You {DECIDED_THIS[made.kind]} this proposal. Your decision is in the audit log."
     return lead_back(request, said, "approvals:proposal", proposal_id)
 
 

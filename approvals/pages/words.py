@@ -57,6 +57,7 @@ DECIDED: Mapping[str, str] = {
     DecisionKind.REJECT: "rejected",
     DecisionKind.REQUEST_CHANGES: "requested changes",
 }
+DECIDED_THIS: Mapping[str, str] = {**DECIDED, DecisionKind.REQUEST_CHANGES: "requested changes to"}
 DECISION_ICONS: Mapping[str, str] = {
     DecisionKind.APPROVE: "check",
     DecisionKind.REJECT: "cross",

@@ -57,6 +57,18 @@ def test_a_stale_page_shows_the_difference_and_decides_nothing(cast: Cast, erp: 
 
 
 @pytest.mark.django_db
+def test_what_is_missing_is_named_where_the_page_opens(cast: Cast) -> None:
+    proposal, client = an_order(cast), browser(cast.alice)
+    answer = sent(client, proposal, loaded(client, proposal, "request_changes"))
+    assert (answer.status_code, Decision.objects.count()) == (422, 0)
+    assert answer.context["form"].errors == {"reason_code": ["Missing: a reason code."], "comment": ["Missing: a sentence."]}
+    assert answer.content.count(b" autofocus") == 1
+    form = loaded(client, proposal, "request_changes") | {"reason_code": "amount", "comment": "Half of it."}
+    told = client.post(f"/proposals/{proposal.public_id}/decide/", form, follow=True)
+    assert b"You requested changes to this proposal." in told.content
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("name", ["payload_digest", "presentation_digest"])
 def test_either_digest_that_is_not_the_page_s_is_a_409(cast: Cast, name: str) -> None:
     proposal, client = an_order(cast), browser(cast.alice)
