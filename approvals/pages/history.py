@@ -16,6 +16,8 @@ from kernel.display import Moment, counted, sentence, utc
 ASKED_AGAIN = "Its approvers are asked again, about what drifted"
 # The codes of a commit that was not sent because of drift.
 DRIFTED = frozenset({"drift", "material_drift"})
+# What is no more than a slip of the person, in words; everything else is told by its code.
+REFUSED: Mapping[str, str] = {"reason_required": "reason or comment was missing"}
 # Who else is named in an event, beside who did it: for whom somebody decided, to whom something was forwarded.
 OTHERS = ("acting_for", "to")
 NOBODY: Mapping[str, str] = MappingProxyType({})
@@ -67,7 +69,7 @@ def who(event: EventView, names: Mapping[str, str], agent_name: str) -> str:
 def line(event: EventView, name: str, names: Mapping[str, str] = NOBODY) -> str:
     """Return an event as one sentence; a kind without a sentence of its own is shown as it is called."""
     outcome, human, gate = event.outcome, event.human, _mapping(event.record.get("gate"))
-    refused = f": {outcome['code']}" if "code" in outcome else ""
+    refused = f": {REFUSED.get(outcome['code'], outcome['code'])}" if "code" in outcome else ""
     sentences = {
         "proposal:proposed": ASKED_AGAIN if "asked_again" in outcome else f"{name} proposed it",
         "proposal:opened": f"{name} opened the page",
