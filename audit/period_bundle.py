@@ -80,7 +80,7 @@ def plan_period(*, since: datetime, until: datetime, companies: frozenset[str] |
     if found.unsealed:
         raise NotSealedYet(detail=f"{found.unsealed} events of the period are not sealed yet. Is the sealer running?")
     if found.first_sequence is None or found.last_sequence is None:
-        raise EmptyPeriod(detail=f"No event was recorded from {wire_time(since)} until {wire_time(until)}.")
+        raise EmptyPeriod(detail=f"No event was recorded from {since:%Y-%m-%d %H:%M} until {until:%Y-%m-%d %H:%M} UTC.")
     checkpoint = Checkpoint.objects.filter(size__gte=found.last_sequence).order_by("size").first()
     if checkpoint is None:
         raise NotSealedYet(detail="The last events of the period are not in a signed checkpoint yet. Is the sealer running?")

@@ -155,6 +155,12 @@ def chain_status() -> ChainStatus:
     )
 
 
+def begun() -> datetime | None:
+    """Return when the oldest sealed event that is still here was sealed, or None while there is none."""
+    oldest = Seal.objects.order_by("sequence").only("sealed_at").first()
+    return oldest.sealed_at if oldest else None
+
+
 def population(*, since: datetime, until: datetime) -> Population:
     """Return the completeness statement of a period: since ≤ recorded_at < until."""
     with connection.cursor() as cursor:

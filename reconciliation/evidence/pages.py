@@ -70,9 +70,11 @@ def bundle_row(row: Bundle, now: datetime) -> BundleRow:
     )
 
 
-def default_period(now: datetime) -> tuple[str, str]:
-    """Return the first and last day of the month before: what is asked for most."""
+def default_period(now: datetime, begun: datetime | None) -> tuple[str, str]:
+    """Return the first and last day of the month before, which is asked for most, or of this one where the log is younger than that."""
     last = now.replace(day=1) - timedelta(days=1)
+    if begun is None or begun.date() > last.date():
+        last = now
     return f"{last:%Y-%m}-01", f"{last:%Y-%m-%d}"
 
 

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
 from audit.keys import region
+from audit.queries import begun
 from identity.actors import actor_of
 from identity.console import lead_back, person_of
 from identity.permissions import Permission, requires
@@ -27,7 +28,7 @@ def bundles(request: HttpRequest) -> HttpResponse:
     person, now = person_of(request), clock_now()
     found = page_of(visible_bundles(person), request.GET)
     services.record_look(actor=actor_of(request), now=now, seen=len(found.rows))
-    first, last = default_period(now)
+    first, last = default_period(now, begun())
     context = {"page": found.with_rows([bundle_row(row, now) for row in found.rows]), "first": first, "last": last, "region": region()}
     return render(request, "evidence/bundles.html", context)
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import UTC, datetime
 
 import pytest
 
+from audit.verifier.countersign_verify import Bundle, Findings, Members
+from reconciliation.evidence.pages import default_period
+from reconciliation.evidence.report import counts
+from reconciliation.evidence.report.parts import FigureBook, Section
 from tests.evidence.conftest import Evidence, members_of, verified
 
 pytestmark = pytest.mark.django_db(databases=["default", "ledger"])
@@ -54,6 +59,29 @@ def test_the_journal_stands_under_the_standards_names_and_balances(evidence: Evi
     assert approved[evidence.large.public_id] == str(evidence.large.decisions.get().user_id)
     for row in rows(members, "ledgers/ads_trial_balance.csv"):
         assert row["Amount_Beginning"] == "0.00"
+
+
+def test_the_report_adds_up_journal_lines_of_one_currency_only(evidence: Evidence) -> None:
+    content = "Amount,Amount_Credit_Debit_Indicator,Amount_Currency,Segment02,Business_Unit_Code,Journal_ID\r\n" + "".join(
+        f"{amount},{side},{currency},,DE01,JE-1\r\n"
+        for amount, currency in (("1.50", "EUR"), ("2.00", "USD"), ("1.00", "EUR"))
+        for side in "DC"
+    )
+    members = {**members_of(evidence.period), "ledgers/ads_gl_detail.csv": content.encode()}
+    section = Section(4, "Population and completeness")
+    counts.population(section, Bundle(Members.of(members), (), Findings()), FigureBook())
+    sums = {name: cell.text for name, cell in section.figures if name.startswith("Journal lines")}
+    assert sums == {
+        "Journal lines, debit, EUR": "2.50", "Journal lines, debit, USD": "2.00",
+        "Journal lines, credit, EUR": "2.50", "Journal lines, credit, USD": "2.00",
+    }  # fmt: skip
+
+
+def test_the_period_offered_is_the_month_before_unless_the_log_is_younger() -> None:
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    assert default_period(now, datetime(2026, 10, 31, 23, tzinfo=UTC)) == ("2026-10-01", "2026-10-31")
+    assert default_period(now, datetime(2026, 11, 1, tzinfo=UTC)) == ("2026-11-01", "2026-11-24")
+    assert default_period(now, None) == ("2026-11-01", "2026-11-24")
 
 
 def test_the_bundle_of_a_proposal_holds_its_own_rows_only(evidence: Evidence) -> None:

@@ -47,14 +47,11 @@ def _ledger(section: Section, members: Members, book: FigureBook, landed: set[st
     path = "ledgers/ads_gl_detail.csv"
     if path not in members:
         return
-    for side, total in added(members, path, "Amount", "Amount_Credit_Debit_Indicator").items():
-        book.add(
-            section,
-            f"Journal lines, {'debit' if side == 'D' else 'credit'}",
-            total,
-            source=path,
-            how=f"sum of Amount where indicator is {side}",
-        )
+    for side, word in (("D", "debit"), ("C", "credit")):
+        sums = added(members, path, "Amount", "Amount_Currency", lambda row, side=side: row["Amount_Credit_Debit_Indicator"] == side)
+        for currency, total in sums.items():
+            how = f"sum of Amount where indicator is {side} and Amount_Currency is {currency}"
+            book.add(section, f"Journal lines, {word}, {currency}", total, source=path, how=how)
     named = {row["Segment02"] for _, row in rows_of(members, path) if row["Segment02"]}
     staff = {(row["Business_Unit_Code"], row["Journal_ID"]) for _, row in rows_of(members, path) if not row["Segment02"]}
     book.add(section, "Journal entries that name no proposal", len(staff), source=path, how="distinct Journal_ID where Segment02 is empty")
