@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -43,8 +45,8 @@ class RuleRun(models.Model):
         indexes = [models.Index(fields=["-started_at"], name="reconciliation_rule_runs")]
 
     def __str__(self) -> str:
-        """Return the period."""
-        return f"{self.since:%Y-%m-%d} to {self.until:%Y-%m-%d}"
+        """Return the period, its last day included."""
+        return f"{self.since:%Y-%m-%d} to {self.until - timedelta(microseconds=1):%Y-%m-%d}"
 
     @property
     def public_id(self) -> str:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from audit.verifier.countersign_verify import Bundle, Findings, Members
+from reconciliation.assurance.models import RuleRun
 from reconciliation.evidence.pages import default_period
 from reconciliation.evidence.report import counts
 from reconciliation.evidence.report.parts import FigureBook, Section
@@ -75,6 +76,11 @@ def test_the_report_adds_up_journal_lines_of_one_currency_only(evidence: Evidenc
         "Journal lines, debit, EUR": "2.50", "Journal lines, debit, USD": "2.00",
         "Journal lines, credit, EUR": "2.50", "Journal lines, credit, USD": "2.00",
     }  # fmt: skip
+
+
+def test_a_run_of_the_rules_is_called_after_its_last_day() -> None:
+    run = RuleRun(since=datetime(2026, 10, 26, tzinfo=UTC), until=datetime(2026, 11, 25, tzinfo=UTC))
+    assert str(run) == "2026-10-26 to 2026-11-24"
 
 
 def test_the_period_offered_is_the_month_before_unless_the_log_is_younger() -> None:

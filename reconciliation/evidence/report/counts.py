@@ -48,7 +48,7 @@ def _ledger(section: Section, members: Members, book: FigureBook, landed: set[st
     if path not in members:
         return
     for side, word in (("D", "debit"), ("C", "credit")):
-        sums = added(members, path, "Amount", "Amount_Currency", lambda row, side=side: row["Amount_Credit_Debit_Indicator"] == side)
+        sums = added(members, path, "Amount", "Amount_Currency", _is_on(side))
         for currency, total in sums.items():
             how = f"sum of Amount where indicator is {side} and Amount_Currency is {currency}"
             book.add(section, f"Journal lines, {word}, {currency}", total, source=path, how=how)
@@ -57,6 +57,10 @@ def _ledger(section: Section, members: Members, book: FigureBook, landed: set[st
     book.add(section, "Journal entries that name no proposal", len(staff), source=path, how="distinct Journal_ID where Segment02 is empty")
     how = "distinct Segment02 that are no proposal of erp/commits.csv"
     book.add(section, "Proposals named in the ledger without a commit in this bundle", len(named - landed), source=path, how=how)
+
+
+def _is_on(side: str) -> Callable[[Row], bool]:
+    return lambda row: row["Amount_Credit_Debit_Indicator"] == side
 
 
 def approvals(members: Members, book: FigureBook) -> Section:
