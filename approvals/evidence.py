@@ -29,7 +29,11 @@ def gate_section(proposals: Sequence[str]) -> Composer:
         if (route := routes.get(key)) is None:
             return {}
         decisions, shown = decided.get(key, []), pages.get(key, [])
-        found = {"gate/route.json": _route(route), "gate/decisions.json": _decisions(decisions)}
+        found = {
+            "gate/route.json": _route(route),
+            "gate/route_as_found.json": bytes(route.snapshot_bytes),
+            "gate/decisions.json": _decisions(decisions),
+        }
         if route.policy.text_bytes:
             found["gate/policy.json"] = bytes(route.policy.text_bytes)
         for page in shown:

@@ -53,6 +53,7 @@ MANIFEST_TYPE = "application/vnd.countersign.manifest+json"
 TLOG_PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 ACTION_PURPOSE = "countersign.action/1"
 POLICY_PURPOSE = "countersign.policy/1"
+ROUTE_PURPOSE = "countersign.route/1"
 # What `gate.final` of an approval says when nothing may be sent before the approval is sealed.
 FINAL_WITH_SEAL = "sealed"
 
@@ -1715,8 +1716,10 @@ def _check_tombstone(bundle: Bundle, record: Mapping[str, Any], path: str, tombs
     bundle.findings.expect(
         note.get("event_id") == event_id and bool(named), "tombstone_differs", path, f"{path} is not the tombstone of {event_id}'s payload."
     )
-    if named not in tombstones:
-        bundle.findings.limitations.append(f"The payload of {event_id} was shredded; {named}, which says so, is not in the bundle.")
+    if named not in tombstones:  # it would stand in the chain of the proposal, which is here from its first event on
+        bundle.findings.problem(
+            "shredded_unrecorded", path, f"The payload of {event_id} is gone; {named}, which is said to say so, is not among the events."
+        )
     elif event_id not in (record_part(tombstones[named], "outcome", "events") or []):
         bundle.findings.problem("tombstone_differs", path, f"{named} does not say that the payload of {event_id} was shredded.")
 
@@ -1741,6 +1744,12 @@ def check_action(bundle: Bundle) -> None:
                 findings.expect(
                     bool(record.get("action_digest")), "action_unnamed", str(record.get("event_id")), f"A {kind} names no action."
                 )
+        for record in bundle.of_kind("approval:decided"):
+            decided_on = record_part(record, "human", "payload_digest")
+            findings.expect(
+                not decided_on or decided_on == record.get("action_digest"),
+                "action_differs", str(record.get("event_id")), "A decision was made on another action than the one its event names.",
+            )  # fmt: skip
         action = bundle.members.get("proposal/action.json")
         if action is None:
             findings.limitations.append("The proposed action is not in the bundle; only its digest was compared.")
@@ -1824,6 +1833,7 @@ def _check_route(bundle: Bundle, approvers: Sequence[str]) -> None:
         return
     route = parse_json(bundle.members["gate/route.json"])
     _check_policy(bundle, route)
+    _check_routed(bundle, route)
     excluded = {str(item.get("user", "")) if isinstance(item, dict) else str(item) for item in record_part(route, "excluded") or []}
     for approver in sorted(set(approvers) & excluded):
         findings.problem("approver_excluded", "gate/route.json", f"Person {approver} approved although excluded from deciding.")
@@ -1833,6 +1843,38 @@ def _check_route(bundle: Bundle, approvers: Sequence[str]) -> None:
             isinstance(required, int) and len(set(approvers)) >= max(1, required),
             "approvals_missing", "gate/route.json", f"{len(set(approvers))} distinct people approved; the route asks for {required}.",
         )  # fmt: skip
+
+
+def _check_routed(bundle: Bundle, route: Any) -> None:
+    """Check that the route is the one in the log: how many have to approve, who is excluded, and that nothing later names another."""
+    routed = bundle.of_kind("gate:routed")
+    if not routed:
+        return
+    gate = record_part(routed[-1], "gate")
+    stated = {
+        "automatic": record_part(route, "automatic"),
+        "approvals_required": record_part(route, "required_approvals"),
+        "sod": _who_and_why(record_part(route, "excluded")),
+        "route_digest": record_part(route, "route_digest"),
+    }
+    logged = {**{name: record_part(gate, name) for name in stated}, "sod": _who_and_why(record_part(gate, "sod"))}
+    found = bundle.members.get("gate/route_as_found.json")
+    bundle.findings.expect(
+        found is None or digest_text(ROUTE_PURPOSE, found) == logged["route_digest"],
+        "route_differs", "gate/route_as_found.json", "This is not the route that the log names.",
+    )  # fmt: skip
+    for name in sorted(name for name in stated if stated[name] != logged[name]):
+        bundle.findings.problem("route_differs", "gate/route.json", f"The route says another {name} than the log does.")
+    for record in bundle.records:
+        named = record_part(record, "gate", "route_digest")
+        bundle.findings.expect(
+            record.get("type") == "gate:routed" or not named or named == logged["route_digest"],
+            "route_differs", str(record.get("event_id")), f"{record.get('type')} names another route than the log does.",
+        )  # fmt: skip
+
+
+def _who_and_why(excluded: Any) -> list[tuple[str, str]]:
+    return sorted({(str(record_part(item, "user")), str(record_part(item, "reason"))) for item in excluded or []})
 
 
 def _check_policy(bundle: Bundle, route: Any) -> None:
@@ -1853,15 +1895,20 @@ def _check_policy(bundle: Bundle, route: Any) -> None:
 def _check_decisions(bundle: Bundle, decided: Sequence[Mapping[str, Any]]) -> None:
     if "gate/decisions.json" not in bundle.members:
         return
+    names = ("decision", "payload_digest", "presentation_digest", "page_digest", "shown_at", "decided_at", "step", "second_factor")
     listed = sorted(
-        (str(record_part(item, "user")), str(record_part(item, "decision")), str(record_part(item, "payload_digest")))
+        (
+            str(record_part(item, "user")),
+            bool(record_part(item, "signed")),
+            *(str(record_part(item, name) or "") for name in names),
+        )
         for item in record_part(parse_json(bundle.members["gate/decisions.json"]), "decisions") or []
     )
     logged = sorted(
         (
             str(record_part(record, "actor", "id")),
-            str(record_part(record, "human", "decision")),
-            str(record_part(record, "human", "payload_digest") or record.get("action_digest", "")),
+            bool(record_part(record, "human", "signature")),
+            *(str(record_part(record, "human", name) or "") for name in names),
         )
         for record in decided
     )
@@ -2179,13 +2226,42 @@ class PeriodWalk:
 
 
 class PeriodLinks(SubjectLinks):
-    """Per-subject chains whose beginning may lie before the period, or among what is withheld."""
+    """Per-subject chains whose beginning may lie before the period, and some of whose events may be withheld."""
+
+    def __init__(self) -> None:
+        """Begin with no subject, and nothing withheld."""
+        super().__init__()
+        self._withheld: set[bytes] = set()
+        self._withheld_put_away: TemporaryTable | None = None
+
+    def withhold(self, leaf: bytes) -> None:
+        """Note the leaf of a withheld event: an event of its subject may name it as the one before."""
+        self._withheld.add(leaf)
+        if len(self._withheld) <= self._most:
+            return
+        try:
+            self._withheld_put_away = self._withheld_put_away or TemporaryTable("leaf BLOB PRIMARY KEY")
+        except ImportError:
+            self._most = sys.maxsize  # without SQLite everything stays in memory
+            return
+        self._withheld_put_away.put("INSERT OR IGNORE INTO kept VALUES (?)", ((item,) for item in self._withheld))
+        self._withheld.clear()
+
+    def _is_withheld(self, previous: str) -> bool:
+        try:
+            leaf = bytes.fromhex(previous)
+        except ValueError:
+            return False
+        if leaf in self._withheld or self._withheld_put_away is None:
+            return leaf in self._withheld
+        return bool(self._withheld_put_away.ask("SELECT 1 FROM kept WHERE leaf = ?", leaf))
 
     def follow(self, findings: Findings, where: str, record: Mapping[str, Any], leaf: bytes) -> None:
-        """Take the first event of a subject as it comes; from then on nothing may be missing."""
+        """Take the first event of a subject as it comes; from then on nothing may be missing but what is withheld."""
         chain, position = str(record_part(record, "link", "chain")), record_part(record, "link", "position")
-        if isinstance(position, int) and position > 1 and self.end_of(chain) == _BEGINNING:
-            self._ends[chain] = (position - 1, str(record_part(record, "link", "previous")))
+        previous, end = str(record_part(record, "link", "previous")), self.end_of(chain)
+        if isinstance(position, int) and position > end[0] + 1 and (end == _BEGINNING or self._is_withheld(previous)):
+            self._ends[chain] = (position - 1, previous)
         super().follow(findings, where, record, leaf)
 
 
@@ -2337,6 +2413,7 @@ def _walk_event(bundle: Bundle, walk: PeriodWalk, event: Any, offset: int) -> No
     _check_period_roots(findings, walk)
     if "bytes" not in event:
         walk.withheld += 1
+        walk.links.withhold(leaf)
         return
     stored = decode_base64(event["bytes"])
     record = check_event(findings, where, event_id=event["event_id"], chain_id=str(bundle.header.get("chain_id")), stored=stored, leaf=leaf)

@@ -13,6 +13,8 @@ from approvals.evidence import gate_section
 from approvals.finality import activated
 from approvals.models import Decision, Presentation, Route, RouteStep
 from approvals.queries import Problem, Verified, verify_route, verify_routes
+from audit.models import Event
+from audit.queries import record_of
 from identity.models import Agent
 from kernel.canonical import digest_of_bytes, parse_json
 from kernel.clock import now as clock_now
@@ -126,7 +128,10 @@ def test_the_bundle_holds_route_policy_decisions_and_pages(cast: Cast) -> None:
     found = gate_section([proposal.public_id])(proposal.public_id)
     page = Presentation.objects.get(proposal=proposal)
     name = f"proposal/presentation-{page.digest.removeprefix('sha256:')}.json"
-    assert set(found) == {"gate/route.json", "gate/decisions.json", "gate/policy.json", "proposal/as_shown.html", name}
+    gate = {f"gate/{part}.json" for part in ("route", "route_as_found", "decisions", "policy")}
+    assert set(found) == {*gate, "proposal/as_shown.html", name}
+    routed = record_of(Event.objects.get(kind="gate:routed"))
+    assert digest_of_bytes("countersign.route/1", found["gate/route_as_found.json"]) == routed["gate"]["route_digest"]
     assert digest_of_bytes("countersign.presentation/1", found[name]) == page.digest
     assert digest_of_bytes("countersign.policy/1", found["gate/policy.json"]) == cast.policy.__class__.objects.get().digest
     route, decisions = parse_json(found["gate/route.json"]), parse_json(found["gate/decisions.json"])

@@ -141,7 +141,7 @@ def test_a_flipped_byte_is_noticed_even_when_the_manifest_is_signed_again(bundle
     members = members_of(bundle)
     described = {"README.txt", "data_dictionary.md", "verify.py", "manifest.json", "manifest.dsse.json", "keys/trust.json"}
     for path, content in members.items():
-        if path in described or path == "gate/route.json":  # described, not claimed: only the manifest stands for these
+        if path in described:  # described, not claimed: only the manifest stands for these
             continue
         for position in (len(content) // 3, len(content) - 1):
             changed = bytearray(content)
@@ -186,6 +186,15 @@ def drop_proof(members: Members) -> Members:
     return members
 
 
+def claim_shredded(members: Members) -> Members:
+    """A payload is said to be shredded, by an event that does not exist."""
+    path = next(path for path in sorted(members) if path.startswith("payloads/") and path.endswith(".json"))
+    event_id = path.removeprefix("payloads/").removesuffix(".json")
+    kept = {name: content for name, content in members.items() if not name.startswith(f"payloads/{event_id}.")}
+    facts = {"schema": "countersign.tombstone/1", "event_id": event_id, "tombstone": "evt_00000000000000000000000000"}
+    return {**kept, f"tombstones/{event_id}.json": canonical_bytes(facts)}
+
+
 def extra_payload(members: Members) -> Members:
     return {**members, "payloads/evt_x.json": b"{}"}
 
@@ -208,6 +217,32 @@ def another_decision(members: Members) -> Members:
     return {**members, "gate/decisions.json": members["gate/decisions.json"].replace(b'"user":"7"', b'"user":"8"')}
 
 
+def signed_after_all(members: Members) -> Members:
+    decisions = members["gate/decisions.json"].replace(b'"decision":"approve"', b'"decision":"approve","signed":true')
+    return {**members, "gate/decisions.json": decisions}
+
+
+def _in_route(members: Members, before: bytes, after: bytes) -> Members:
+    assert before in members["gate/route.json"]
+    return {**members, "gate/route.json": members["gate/route.json"].replace(before, after)}
+
+
+def passed_by_rule(members: Members) -> Members:
+    return _in_route(members, b'"automatic":false', b'"automatic":true')
+
+
+def fewer_approvals(members: Members) -> Members:
+    return _in_route(members, b'"required_approvals":1', b'"required_approvals":0')
+
+
+def another_route(members: Members) -> Members:
+    return {**members, "gate/route_as_found.json": members["gate/route_as_found.json"].replace(b"{", b'{"a":1,')}
+
+
+def nobody_excluded(members: Members) -> Members:
+    return _in_route(members, b'"user":"11"', b'"user":"12"')
+
+
 def another_document(members: Members) -> Members:
     return {**members, "erp/receipt.json": members["erp/receipt.json"].replace(b"000001", b"000002")}
 
@@ -225,11 +260,17 @@ def one_more_difference(members: Members) -> Members:
         (swap_payload, "payload_swapped"),
         (swap_proof, "proof_wrong"),
         (drop_proof, "malformed"),
+        (claim_shredded, "shredded_unrecorded"),
         (extra_payload, "payload_extra"),
         (another_action, "action_swapped"),
         (another_page, "page_forged"),
         (another_read, "read_forged"),
         (another_decision, "decisions_differ"),
+        (signed_after_all, "decisions_differ"),
+        (passed_by_rule, "route_differs"),
+        (fewer_approvals, "route_differs"),
+        (nobody_excluded, "route_differs"),
+        (another_route, "route_differs"),
         (another_document, "document_differs"),
         (one_more_difference, "differences_hidden"),
     ],
@@ -381,7 +422,7 @@ def test_what_is_no_bundle_is_unusable_or_fails(content: bytes, tmp_path: Path) 
 
 def test_events_that_are_not_sealed_yet_are_refused() -> None:
     proposal = committed_proposal()
-    with pytest.raises(NotSealedYet, match="5 of 5 events"):
+    with pytest.raises(NotSealedYet, match="6 of 6 events"):
         build_bundle(proposal.id)
     from tests.builders.audit import seal_all
 

@@ -20,14 +20,14 @@ def test_the_history_of_a_proposal_is_in_order_and_its_own() -> None:
     committed_proposal()
     views = events_of_proposal(proposal.id)
     assert [view.kind for view in views] == [
-        "proposal:proposed", "approval:decided", "approval:granted", "commit:started", "commit:succeeded",
+        "proposal:proposed", "gate:routed", "approval:decided", "approval:granted", "commit:started", "commit:succeeded",
     ]  # fmt: skip
     assert views[0].payload["content"] == {"rationale": "stock is low"}
-    assert views[1].human["decision"] == "approve"
-    assert views[4].outcome["document"] == "PO-2026-000001"
+    assert views[2].human["decision"] == "approve"
+    assert views[5].outcome["document"] == "PO-2026-000001"
     assert views[0].sequence is None
     seal_all()
-    assert [view.sequence for view in events_of_proposal(proposal.id)] == [1, 2, 3, 4, 5]
+    assert [view.sequence for view in events_of_proposal(proposal.id)] == [1, 2, 3, 4, 5, 6]
     assert event(views[2].event_id) == events_of_proposal(proposal.id)[2]
     assert events_of_proposal(proposal_id()) == []
 
@@ -47,13 +47,13 @@ def test_filters_narrow() -> None:
     proposal = committed_proposal()
     recorded(subject=Subject(kind="agent", id="agent_9", company="OTHER"))
     assert {view.kind for view in events(EventFilter(family="commit")).rows} == {"commit:started", "commit:succeeded"}
-    assert len(events(EventFilter(proposal=proposal.id)).rows) == 5
+    assert len(events(EventFilter(proposal=proposal.id)).rows) == 6
     assert len(events(EventFilter(company="OTHER")).rows) == 1
     assert len(events(EventFilter(actor_kind="human", actor_id="7")).rows) == 2
     assert len(events(EventFilter(kind="log:observed_in_a_test", subject_id="agent_9")).rows) == 1
     newest = Event.objects.latest("recorded_at").recorded_at
     assert events(EventFilter(since=newest + timedelta(seconds=1))).rows == ()
-    assert len(events(EventFilter(until=newest + timedelta(seconds=1))).rows) == 6
+    assert len(events(EventFilter(until=newest + timedelta(seconds=1))).rows) == 7
 
 
 def test_the_population_says_how_many_and_that_none_is_missing() -> None:

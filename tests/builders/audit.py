@@ -187,10 +187,16 @@ def committed_proposal(
     def event(kind: str, actor: Actor, **values: object) -> NewEvent:
         return NewEvent(kind=kind, actor=actor, subject=subject, now=INSTANT, action_digest=digest, **values)  # type: ignore[arg-type]
 
-    gate = [event("approval:decided", person, human=decision), event("approval:granted", person, gate={"version": 1})]
+    route = canonical_bytes({"schema": "countersign.route/1", "payload_digest": digest})
+    route_digest = digest_of_bytes("countersign.route/1", route)
+    routed: dict[str, object] = {"automatic": False, "approvals_required": 1, "route_digest": route_digest}
+    routed["sod"] = [{"user": user, "reason": "owner"} for user in excluded]
+    allowed = {"version": 1, "route_digest": route_digest}
+    gate = [event("approval:decided", person, human=decision), event("approval:granted", person, gate=allowed)]
     started = event("commit:started", engine)
     path = [
         event("proposal:proposed", agent, evidence=evidence, payload={"rationale": "stock is low"}),
+        event("gate:routed", Actor.system("gate"), gate=routed),
         *([*gate, started] if is_approved_first else [started, *gate]),
         event("commit:succeeded", engine, outcome=outcome),
     ]
@@ -202,7 +208,10 @@ def committed_proposal(
         "proposal/action.json": action,
         f"proposal/presentation-{page_digest.removeprefix('sha256:')}.json": page,
         f"proposal/reads/{read_id}.json": read,
-        "gate/route.json": canonical_bytes({"excluded": list(excluded), "required_approvals": 1, "automatic": False}),
+        "gate/route.json": canonical_bytes(
+            {"excluded": routed["sod"], "required_approvals": 1, "automatic": False, "route_digest": route_digest}
+        ),
+        "gate/route_as_found.json": route,
         "gate/decisions.json": canonical_bytes({"decisions": [{"user": approver, **decision}]}),
         "erp/request.json": request,
         "erp/receipt.json": receipt,
@@ -213,7 +222,7 @@ def committed_proposal(
 
 def _register_missing() -> None:
     """Register the kinds of the path when the apps that own them are not installed."""
-    path = ("proposal:proposed", "approval:decided", "approval:granted", "commit:started", "commit:succeeded")
+    path = ("proposal:proposed", "gate:routed", "approval:decided", "approval:granted", "commit:started", "commit:succeeded")
     missing = [kind for kind in path if kind not in registered_kinds()]
     if missing:
         register_kinds(kinds("PathEvent", *missing))
