@@ -219,6 +219,8 @@ class _Look:
         A thousand of the person's own are nearly always among them, and are then found without a look at what is behind.
         """
         name, is_down = NEAR_COLUMNS.get(order.removeprefix("-"), ""), order.startswith("-")
+        if None in self.nearest.values():
+            return None  # less waits, in whatever order
         if name and order not in self.nearest:
             first = RouteStep.objects.filter(state=StepState.OPEN) if "__" in name else _pending(self.person, self.person.now)
             column = name.rpartition("__")[2]
